@@ -1,0 +1,151 @@
+# golem-aot. `make help` lists the targets; `make demo` and `make test` set themselves up on a fresh Debian 12.
+
+BUILD ?= build
+CC ?= gcc
+NODE ?= node
+CFLAGS ?= -O2 -g
+WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings $(if $(CI),-Werror)
+# -fno-pie: an executable's code must lie at the same address in every process (docs/ARCHITECTURE.md, "The region").
+# -fno-omit-frame-pointer would cost registers in host functions for nothing: unwinding uses .eh_frame.
+BASE_CFLAGS = -std=gnu11 -fno-pie -fno-strict-aliasing -ffunction-sections -fdata-sections -MMD -MP $(WARNINGS) $(CFLAGS)
+
+# --- folders, and what each may include (the arrows of docs/ARCHITECTURE.md; `make lint` checks them too) ---
+
+BASE = wasm2c-rt/base
+CORE = wasm2c-rt/include wasm2c-rt/core $(BASE)
+RT = wasm2c-rt/cabi wasm2c-rt/checkpoint $(CORE)
+HOST = hostimpl/durable hostimpl/store hostimpl/io $(BUILD)/gen $(RT)
+
+INCLUDES_wasm2c-rt/base = $(BASE)
+INCLUDES_wasm2c-rt/core = $(CORE)
+INCLUDES_wasm2c-rt/cabi = wasm2c-rt/cabi $(CORE)
+INCLUDES_wasm2c-rt/checkpoint = wasm2c-rt/checkpoint $(CORE)
+INCLUDES_hostimpl/store = hostimpl/store $(BASE)
+INCLUDES_hostimpl/io = hostimpl/io $(BASE)
+INCLUDES_hostimpl/durable = $(HOST)
+INCLUDES_hostimpl/wasi = hostimpl/wasi $(HOST)
+INCLUDES_hostimpl/golem = hostimpl/golem $(HOST)
+INCLUDES_hostimpl/exe = hostimpl/exe $(HOST)
+INCLUDES_aot = aot $(BASE)
+INCLUDES_tools/witgen = tools/witgen aot $(BASE)
+INCLUDES_tools/golem-aot = tools/golem-aot aot $(BASE)
+INCLUDES_tests/unit = tests/unit aot $(HOST)
+
+RT_DIRS = $(BASE) wasm2c-rt/core wasm2c-rt/cabi wasm2c-rt/checkpoint hostimpl/store hostimpl/io hostimpl/durable \
+          hostimpl/wasi hostimpl/golem hostimpl/exe
+
+objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(foreach dir,$(1),$(wildcard $(dir)/*.c $(dir)/*.S))))
+
+RT_OBJECTS = $(call objects,$(RT_DIRS)) $(BUILD)/obj/gen/host_functions.o
+AOT_OBJECTS = $(call objects,aot $(BASE))
+WITGEN_OBJECTS = $(call objects,tools/witgen)
+CLI_OBJECTS = $(call objects,tools/golem-aot) $(BUILD)/obj/gen/host_catalog.o
+UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+GUESTS = $(patsubst tests/guests/%.wit,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.wit))
+
+GOLEM_AOT = $(BUILD)/bin/golem-aot
+RT_LIBRARY = $(BUILD)/lib/golem-aot/libgolemrt.a
+AOT_LIBRARY = $(BUILD)/obj/libgolemaot.a
+RT_LIBS = -lsqlite3 -luuid -luv -lm
+AOT_LIBS = -lcrypto -lpthread
+
+.DEFAULT_GOAL = all
+.PHONY: all help deps deps-test product guests demo test unit bench lint fmt install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+help:
+	@echo 'make all       the compiler and the runtime library (needs: make deps)'
+	@echo 'make demo      installs what is missing, builds, and shows a worker that survives kill -9'
+	@echo 'make test      installs what is missing, builds, and runs every test'
+	@echo 'make bench     prints the measurements'
+	@echo 'make lint      checks the include arrows between folders, and other rules of the tree'
+	@echo 'make install   to PREFIX (default /usr/local)'
+
+deps:
+	@tools/deps.sh build
+
+deps-test: deps
+	@tools/deps.sh test
+
+all: $(GOLEM_AOT) $(RT_LIBRARY) $(BUILD)/include/golem-aot/.stamp
+
+# --- the product ---
+
+$(GOLEM_AOT): $(CLI_OBJECTS) $(AOT_LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -no-pie -o $@ $(CLI_OBJECTS) $(AOT_LIBRARY) $(LDFLAGS) $(AOT_LIBS)
+
+$(RT_LIBRARY): $(RT_OBJECTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+$(AOT_LIBRARY): $(AOT_OBJECTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+# What generated C includes, in the place where golem-aot looks for it.
+$(BUILD)/include/golem-aot/.stamp: $(wildcard wasm2c-rt/include/*.h)
+	@mkdir -p $(@D)
+	@rm -f $(@D)/*.h
+	@cp $^ $(@D)/
+	@touch $@
+
+$(BUILD)/bin/witgen: $(WITGEN_OBJECTS) $(AOT_LIBRARY)
+	@mkdir -p $(@D)
+	$(CC) -no-pie -o $@ $^ $(LDFLAGS) $(AOT_LIBS)
+
+# witgen reads wit/ and writes host_functions.{h,c} (types, prototypes, descriptors, thunks) and host_catalog.c.
+$(BUILD)/gen/.stamp: $(BUILD)/bin/witgen $(wildcard wit/*.txt wit/*/*.wit wit/*.wit)
+	@mkdir -p $(@D)
+	$(BUILD)/bin/witgen wit $(@D)
+	@touch $@
+$(BUILD)/gen/host_functions.c $(BUILD)/gen/host_catalog.c: $(BUILD)/gen/.stamp ;
+
+$(BUILD)/obj/gen/host_functions.o: $(BUILD)/gen/host_functions.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) $(addprefix -I,$(HOST)) -c -o $@ $<
+$(BUILD)/obj/gen/host_catalog.o: $(BUILD)/gen/host_catalog.c
+	@mkdir -p $(@D)
+	$(CC) $(BASE_CFLAGS) -Iaot -c -o $@ $<
+
+# Host implementations include the generated header.
+$(call objects,hostimpl/durable hostimpl/wasi hostimpl/golem hostimpl/exe): | $(BUILD)/gen/.stamp
+
+define COMPILE_RULES
+$(BUILD)/obj/$(1)/%.o: $(1)/%.c
+	@mkdir -p $$(@D)
+	$$(CC) $$(BASE_CFLAGS) $$(addprefix -I,$$(INCLUDES_$(1))) -c -o $$@ $$<
+$(BUILD)/obj/$(1)/%.o: $(1)/%.S
+	@mkdir -p $$(@D)
+	$$(CC) $$(BASE_CFLAGS) $$(addprefix -I,$$(INCLUDES_$(1))) -c -o $$@ $$<
+endef
+$(foreach dir,$(RT_DIRS) aot tools/witgen tools/golem-aot tests/unit,$(eval $(call COMPILE_RULES,$(dir))))
+
+# --- tests ---
+
+unit: $(UNIT_TESTS)
+
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(AOT_LIBRARY) $(RT_LIBRARY) $(BUILD)/obj/gen/host_catalog.o
+	@mkdir -p $(@D)
+	$(CC) -no-pie -o $@ $< $(BUILD)/obj/gen/host_catalog.o $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) -lcriterion $(RT_LIBS) $(AOT_LIBS)
+
+guests: $(GUESTS)
+
+$(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c tests/guests/guest.h tests/guests/build.mjs
+	@mkdir -p $(@D)
+	$(NODE) tests/guests/build.mjs tests/guests/$*.wit tests/guests/$*.c $@
+
+test: deps-test
+	@$(MAKE) --no-print-directory all unit guests
+	@tests/run.sh
+
+lint:
+	@tools/lint.sh
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

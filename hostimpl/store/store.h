@@ -1,0 +1,88 @@
+#ifndef STORE_H
+#define STORE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ga_arena.h"
+#include "ga_report.h"
+
+/*
+ * The only door to persistence. Implementations: store_sqlite.c (embedded). All texts are UTF-8; times are
+ * nanoseconds since 1970, UTC. Every function's failure leaves the store as it was.
+ */
+struct store;
+
+struct store_worker {
+    uint64_t id;               /* random; never 0 */
+    uint64_t epoch;            /* counts owners; an append of an older epoch is refused */
+    char component_id[37];     /* UUID text */
+    char component_hash[65];   /* SHA-256 hex of the component */
+    uint64_t created_at_ns;
+    uint64_t last_index;       /* of the oplog; 0 if it is empty */
+    uint64_t last_hash;        /* chain hash after last_index */
+};
+
+/* A run of consecutive oplog entries as one commit wrote them. */
+struct store_chunk {
+    uint64_t first_index;
+    uint32_t count;
+    uint64_t epoch;
+    uint64_t hash;             /* chain hash after its last entry */
+    const void *data;          /* the encoded entries */
+    size_t size;
+};
+
+/* An invocation's place, kept beside the oplog (and rebuilt from it) so that a key is found at once. */
+struct store_invocation {
+    const char *key;
+    uint64_t invoked_index;
+    uint64_t completed_index;  /* 0 while it is not complete */
+};
+
+/* What one commit writes, all or nothing. */
+struct store_commit {
+    const struct store_chunk *chunk;              /* NULL: none */
+    const struct store_invocation *invocations;   /* added, or completed_index updated */
+    uint32_t invocation_count;
+};
+
+struct store_promise {
+    bool complete;
+    const void *data;
+    size_t size;
+};
+
+struct store_ops {
+    /* Makes the worker if it is not there (created_out). Takes the worker's lock, which dies with this process: GA_CONFLICT if
+     * another process holds it. wanted: component_id, component_hash, created_at_ns for a new one. */
+    enum ga_status (*worker_open)(struct store *, const char *name, const struct store_worker *wanted,
+                                  struct store_worker *worker_out, bool *created_out, struct ga_report *);
+    void (*worker_close)(struct store *, uint64_t worker_id);
+    /* Durable when it returns GA_OK. GA_CONFLICT: somebody of a newer epoch has written. */
+    enum ga_status (*commit)(struct store *, uint64_t worker_id, const struct store_commit *, struct ga_report *);
+    /* Chunks from the one that holds from_index on, in order; next gives GA_NOT_FOUND at the end. The chunk's data is
+     * valid until the next call. */
+    enum ga_status (*read_start)(struct store *, uint64_t worker_id, uint64_t from_index, struct ga_report *);
+    enum ga_status (*read_next)(struct store *, struct store_chunk *chunk_out, struct ga_report *);
+    enum ga_status (*invocation_find)(struct store *, uint64_t worker_id, const char *key,
+                                      struct store_invocation *out, struct ga_report *);
+    enum ga_status (*promise_create)(struct store *, const char *component_id, const char *worker, uint64_t index,
+                                     struct ga_report *);
+    enum ga_status (*promise_get)(struct store *, const char *component_id, const char *worker, uint64_t index,
+                                  struct ga_arena *, struct store_promise *out, struct ga_report *);
+    enum ga_status (*promise_complete)(struct store *, const char *component_id, const char *worker, uint64_t index,
+                                       const void *data, size_t size, bool *done_out, struct ga_report *);
+    /* The worker's directory for checkpoints and files, made if needed. The fd is the caller's. */
+    enum ga_status (*worker_directory)(struct store *, uint64_t worker_id, int *fd_out, struct ga_report *);
+    void (*close)(struct store *);
+};
+
+struct store {
+    const struct store_ops *ops;
+};
+
+/* The data directory is made if needed. */
+enum ga_status store_sqlite_open(const char *directory, struct store **store_out, struct ga_report *report) GA_MUST_USE;
+
+#endif
