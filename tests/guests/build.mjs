@@ -1,0 +1,88 @@
+// Builds a guest: C sources and the WIT of their world become a component.
+//
+//   node tests/guests/build.mjs NAME.wit SOURCE.c... OUT.wasm [--command] [-O2] [any other flag for clang]
+//
+// The world is the last one of NAME.wit. A guest that uses libc's files, clocks or stdio calls
+// wasi_snapshot_preview1; the adapter that turns this into WASI 0.2 comes from the component tools, and is left
+// out when nothing needs it. --command makes a program with main() (wasi:cli/run); else it is a library of exported
+// functions. $CLANG names another clang. `-MMD -MF FILE -MT OUT.wasm` leave make a list of what was read.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools';
+
+function fail(message) {
+    process.stderr.write(`guest: ${message}\n`);
+    process.exit(1);
+}
+
+function readArguments(words) {
+    const job = { wit: null, sources: [], out: null, command: false, flags: [] };
+    const takesValue = new Set(['-I', '-D', '-include', '-MF', '-MT', '-MQ', '-Xlinker', '-Xclang']);
+    for (let i = 0; i < words.length; i++) {
+        const word = words[i];
+        if (word === '--command') job.command = true;
+        else if (takesValue.has(word)) job.flags.push(word, words[++i]);
+        else if (word.startsWith('-')) job.flags.push(word);
+        else if (word.endsWith('.wit') && job.wit === null) job.wit = word;
+        else if (word.endsWith('.c')) job.sources.push(word);
+        else if (word.endsWith('.wasm') && job.out === null) job.out = word;
+        else fail(`cannot make sense of the argument ${word}`);
+    }
+    if (job.wit === null || job.sources.length === 0 || job.out === null)
+        fail('usage: node build.mjs NAME.wit SOURCE.c... OUT.wasm [--command] [flags for clang]');
+    return job;
+}
+
+function compile(job, coreFile) {
+    const clang = process.env.CLANG || 'clang-19';
+    const optimise = job.flags.some((flag) => /^-O/.test(flag)) ? [] : ['-O2'];
+    const result = spawnSync(
+        clang,
+        [
+            '--target=wasm32-wasi',
+            `-mexec-model=${job.command ? 'command' : 'reactor'}`,
+            '-std=gnu17',
+            '-Wall',
+            '-Wextra',
+            '-Werror',
+            ...optimise,
+            '-s',
+            ...job.flags,
+            ...job.sources,
+            '-o',
+            coreFile,
+        ],
+        { stdio: 'inherit' },
+    );
+    if (result.error) fail(`${clang}: ${result.error.message}`);
+    if (result.status !== 0) process.exit(1);
+}
+
+async function pack(job, core) {
+    const witSource = readFileSync(job.wit, 'utf8');
+    const worlds = [...witSource.matchAll(/^world\s+([a-z0-9-]+)/gm)];
+    if (worlds.length === 0) fail(`${job.wit} has no world`);
+    const kind = job.command ? 'command' : 'reactor';
+    const tools = dirname(new URL(import.meta.resolve('@bytecodealliance/jco')).pathname);
+    const adapter = readFileSync(join(tools, '..', 'lib', `wasi_snapshot_preview1.${kind}.wasm`));
+    const embedded = await componentEmbed({ binary: core, witSource, world: worlds.at(-1)[1] });
+    return componentNew(embedded, [['wasi_snapshot_preview1', adapter]]);
+}
+
+const job = readArguments(process.argv.slice(2));
+const scratch = mkdtempSync(join(tmpdir(), 'guest-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+const coreFile = join(scratch, 'core.wasm');
+compile(job, coreFile);
+let component;
+try {
+    component = await pack(job, readFileSync(coreFile));
+} catch (error) {
+    fail(`${job.wit}: ${error.payload ?? error.message ?? error}`);
+}
+mkdirSync(dirname(job.out), { recursive: true });
+const unfinished = `${job.out}.${process.pid}`;
+writeFileSync(unfinished, component);
+renameSync(unfinished, job.out);
