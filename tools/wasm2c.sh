@@ -60,7 +60,9 @@ mirrors() {
         sed -n "s|^'\\(.*\\)/dists/${codename:-stable}/\\(In\\)\\{0,1\\}Release'.*|\\1|p" | awk '!seen[$0]++'
 }
 
-# apt with sources, state and cache of its own, below $work. Network settings and proxies are the machine's.
+# apt with sources, state and cache of its own, below $work. Network settings and proxies are the machine's, signatures
+# are checked against Debian's keyring. A mirror may lag by half a year: unstable's index otherwise expires in a week,
+# and we ask for a version, not for the newest.
 apt_private() {
     apt_tool=$1
     shift
@@ -72,7 +74,7 @@ apt_private() {
         -o Acquire::Languages=none -o Acquire::GzipIndexes=true \
         -o Acquire::IndexTargets::deb::Contents-deb::DefaultEnabled=false \
         -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false \
-        -o APT::Update::Post-Invoke-Success::= -o APT::Update::Error-Mode=any "$@"
+        -o Acquire::Min-ValidTime=15552000 -o APT::Update::Post-Invoke-Success::= -o APT::Update::Error-Mode=any "$@"
 }
 
 # fetch SUITE MIRROR: unpacks that release's wabt and everything it depends on; leaves a new $private behind.
@@ -180,6 +182,7 @@ if ! $upgrade && [ -x "$private" ] && version_at_least "$(version_of "$private")
 fi
 
 work=$home/work
+rm -f "$home/log"
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 found_mirrors=$(mirrors)
@@ -192,7 +195,7 @@ for version_lowest in "$version_wanted" "$version_floor"; do
                 version_at_least "$version" "$version_wanted" || notice_old "$private" "$version"
                 finish "$private"
             fi
-            cp "$work/log" "$home/log" 2>/dev/null || :
+            sed "s/^/$suite: /" "$work/log" >>"$home/log" 2>/dev/null || :
         done
     done
 done
