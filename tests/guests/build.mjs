@@ -49,6 +49,7 @@ function compile(job, coreFile) {
             '-Werror',
             ...optimise,
             '-s',
+            '-Wl,--stack-first', // a C stack that overflows traps, and damages no data
             ...job.flags,
             ...job.sources,
             '-o',
