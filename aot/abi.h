@@ -18,6 +18,9 @@ struct abi_layout {
 
 const struct abi_layout *abi_layout(struct ga_arena *arena, const struct type_val *type);
 
+/* The tuple of all parameters (a new type): where spilled parameters lie, and what a host function's thunk gets. */
+const struct type_val *abi_params_tuple(struct ga_arena *arena, const struct type_func *type);
+
 /* Core signature of a lowered (import) or lifted (export) function: flatten_functype. */
 void abi_flatten_func(struct ga_arena *arena, const struct type_func *type, bool lower, struct core_func_type *out);
 
@@ -31,5 +34,9 @@ struct abi_emitter *abi_emitter_new(struct ga_arena *arena, struct ga_buf *out, 
                                     void *context);
 const char *abi_type_ref(struct abi_emitter *emitter, const struct type_val *type);
 const char *abi_func_type_ref(struct abi_emitter *emitter, const struct type_func *type);
+
+/* A C string literal, quotes included; and text fit for the inside of a C comment. For names from a hostile input. */
+void abi_put_string(struct ga_buf *out, const char *text, size_t size);
+void abi_put_comment(struct ga_buf *out, const char *text, size_t size);
 
 #endif

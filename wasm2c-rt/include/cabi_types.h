@@ -94,6 +94,10 @@ struct cabi_type {
     const uint8_t *flat;                  /* flat_count entries of enum cabi_flat, joined; NULL if flat_count is 255 */
 };
 
+/* The primitive types, defined by the runtime. */
+extern const struct cabi_type cabi_bool, cabi_s8, cabi_u8, cabi_s16, cabi_u16, cabi_s32, cabi_u32, cabi_s64, cabi_u64,
+    cabi_f32, cabi_f64, cabi_char, cabi_string;
+
 /* A function type. */
 struct cabi_func_type {
     uint32_t param_count;
