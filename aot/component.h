@@ -97,7 +97,7 @@ struct core_type_def {
 /* externdesc */
 struct extern_desc {
     enum sort sort;
-    uint32_t type_index;      /* module, func, component, instance; type eq */
+    uint32_t type_index;      /* module, func, component, instance; type eq; inside module types, of a func or tag: its core type */
     bool type_sub_resource;   /* (type (sub resource)) */
     struct val_ref value;
     bool value_eq;
