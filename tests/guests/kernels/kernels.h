@@ -16,7 +16,7 @@
     X(json, 4000)                                                                                                      \
     X(vm, 3000)                                                                                                        \
     X(fib, 40)                                                                                                         \
-    X(lz, 250)
+    X(lz, 600)
 
 #define KERNEL_DECLARE(name, size) uint64_t kernel_##name(uint32_t n);
 KERNELS(KERNEL_DECLARE)
