@@ -47,6 +47,9 @@ struct cabi_string worker_string(struct worker *worker, const char *text); /* a 
 /* The worker is not live: results come from the oplog. Only custom functions need to ask. */
 bool worker_replaying(struct worker *worker);
 
+/* From now on no checkpoint of this instance is taken: its files differ from those that a restore would give it. */
+void worker_forbid_checkpoints(struct worker *worker);
+
 /* Traps the guest: "trap: <text>". */
 __attribute__((noreturn, format(printf, 2, 3))) void worker_trap(struct worker *worker, const char *format, ...);
 
@@ -60,6 +63,7 @@ const struct worker_environment *worker_environment(struct worker *worker);
 const char *worker_name(struct worker *worker);
 const char *worker_component_id(struct worker *worker); /* UUID text */
 bool worker_is_ephemeral(struct worker *worker);
+bool worker_is_command(struct worker *worker); /* `run`: stdio, files and clocks are the process's own */
 int worker_files_fd(struct worker *worker); /* O_PATH directory: the root of the worker's private files; -1 if none */
 
 /* A preopened directory of `run --dir HOST::GUEST`; workers have "/" and "." over worker_files_fd. */
