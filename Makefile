@@ -4,9 +4,9 @@ BUILD ?= build
 CC ?= gcc
 NODE ?= node
 CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings $(if $(CI),-Werror)
 # -fno-pie: an executable's code must lie at the same address in every process (docs/ARCHITECTURE.md, "The region").
-# -fno-omit-frame-pointer would cost registers in host functions for nothing: unwinding uses .eh_frame.
 BASE_CFLAGS = -std=gnu11 -fno-pie -fno-strict-aliasing -ffunction-sections -fdata-sections -MMD -MP $(WARNINGS) $(CFLAGS)
 
 # --- folders, and what each may include (the arrows of docs/ARCHITECTURE.md; `make lint` checks them too) ---
@@ -50,7 +50,7 @@ RT_LIBS = -lsqlite3 -luuid -luv -lm
 AOT_LIBS = -lcrypto -lpthread
 
 .DEFAULT_GOAL = all
-.PHONY: all help deps deps-test product guests demo test unit bench lint fmt install clean
+.PHONY: all help deps deps-test guests demo test unit bench crash lint fmt install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -139,11 +139,36 @@ $(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c tests/guests/guest.h
 	$(NODE) tests/guests/build.mjs tests/guests/$*.wit tests/guests/$*.c $@
 
 test: deps-test
-	@$(MAKE) --no-print-directory all unit guests
+	@$(MAKE) --no-print-directory all unit guests $(BUILD)/tests/powerloss.so
 	@tests/run.sh
+
+$(BUILD)/tests/powerloss.so: tests/crash/powerloss.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O1 -g $(WARNINGS) -shared -fPIC -o $@ $< -ldl -lpthread
+
+# The whole crash campaigns; `make test` runs a small part of each.
+crash: all guests $(BUILD)/tests/powerloss.so
+	CRASH_KILLS=500 CRASH_SYNCS=1000000 tests/run.sh crash
+
+demo: deps-test
+	@$(MAKE) --no-print-directory all $(BUILD)/guests/workflow.wasm
+	@tools/demo.sh
+
+bench: deps-test
+	@$(MAKE) --no-print-directory all guests
+	@$(NODE) bench/bench.mjs
+
+install: all
+	install -D -m 755 $(GOLEM_AOT) $(DESTDIR)$(PREFIX)/bin/golem-aot
+	install -D -m 644 $(RT_LIBRARY) $(DESTDIR)$(PREFIX)/lib/golem-aot/libgolemrt.a
+	install -d $(DESTDIR)$(PREFIX)/include/golem-aot
+	install -m 644 $(BUILD)/include/golem-aot/*.h $(DESTDIR)$(PREFIX)/include/golem-aot/
 
 lint:
 	@tools/lint.sh
+
+fmt:
+	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
 	rm -rf $(BUILD)

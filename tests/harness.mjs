@@ -1,0 +1,116 @@
+// What end-to-end and crash tests share: where things are, how programs are built, run, and killed.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const top = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+export const build = resolve(top, process.env.BUILD ?? 'build');
+export const golemAot = join(build, 'bin/golem-aot');
+
+/** The component of a guest in tests/guests, built before by `make guests`. */
+export function guest(name) {
+    const path = join(build, 'guests', `${name}.wasm`);
+    if (!existsSync(path)) throw new Error(`${path} is missing: run make guests`);
+    return path;
+}
+
+/** The executable of a guest; built when it is older than what it is made of. */
+export function executable(name) {
+    const source = guest(name);
+    const path = join(build, 'exe', name);
+    const inputs = [source, golemAot, join(build, 'lib/golem-aot/libgolemrt.a')];
+    const newest = Math.max(...inputs.map((input) => statSync(input).mtimeMs));
+    if (!existsSync(path) || statSync(path).mtimeMs < newest) {
+        mkdirSync(dirname(path), { recursive: true });
+        const done = run(golemAot, ['build', source, '-o', path]);
+        if (done.status !== 0) throw new Error(`build of ${name} ended with ${done.status}: ${done.stderr}`);
+    }
+    return path;
+}
+
+/** Runs a program to its end. */
+export function run(program, args, options = {}) {
+    const done = spawnSync(program, args, { encoding: 'utf8', timeout: 120_000, maxBuffer: 1 << 28, ...options });
+    if (done.error) throw done.error;
+    return { status: done.status, signal: done.signal, stdout: done.stdout, stderr: done.stderr };
+}
+
+/** Runs a program and fails loudly unless it ends with 0; its standard output without the last line end. */
+export function must(program, args, options = {}) {
+    const done = run(program, args, options);
+    if (done.status !== 0)
+        throw new Error(`${program} ${args.join(' ')} ended with ${done.signal ?? done.status}: ${done.stdout}${done.stderr}`);
+    return done.stdout.replace(/\n$/, '');
+}
+
+/** A folder that goes away with the test. */
+export function scratch(test) {
+    const folder = mkdtempSync(join(tmpdir(), 'golem-aot-test-'));
+    test.after(() => rmSync(folder, { recursive: true, force: true }));
+    return folder;
+}
+
+/** A small generator of chance: the same seed gives the same numbers. */
+export function chance(seed) {
+    let state = BigInt(seed) * 0x9e3779b97f4a7c15n & 0xffffffffffffffffn | 1n;
+    return () => {
+        state ^= state << 13n & 0xffffffffffffffffn;
+        state ^= state >> 7n;
+        state ^= state << 17n & 0xffffffffffffffffn;
+        return Number(state >> 11n) / 2 ** 53;
+    };
+}
+
+const still = new Int32Array(new SharedArrayBuffer(4));
+
+/**
+ * Starts a program and kills it with SIGKILL after so many milliseconds (fractions count) unless it ends before.
+ * Its output goes through a file, so that what it said before the kill is there.
+ */
+export function runAndKill(program, args, milliseconds, { folder, env } = {}) {
+    const outputPath = join(folder, 'output'), errorPath = join(folder, 'errors');
+    const output = openSync(outputPath, 'w'), errors = openSync(errorPath, 'w');
+    const child = spawn(program, args, { stdio: ['ignore', output, errors], env });
+    const ended = new Promise((tell) => child.on('exit', (status, signal) => tell({ status, signal })));
+    Atomics.wait(still, 0, 0, milliseconds);
+    child.kill('SIGKILL');
+    return ended.then(({ status, signal }) => {
+        closeSync(output);
+        closeSync(errors);
+        return { status, signal, stdout: readFileSync(outputPath, 'utf8'), stderr: readFileSync(errorPath, 'utf8') };
+    });
+}
+
+/** A worker of an executable in a data directory. */
+export class Worker {
+    constructor(program, data, name = 'w', env = process.env) {
+        Object.assign(this, { program, data, name, env });
+    }
+    args(...rest) {
+        return ['--data', this.data, '--worker', this.name, ...rest];
+    }
+    invokeArgs(key, fn, ...values) {
+        return this.args('--key', key, 'invoke', fn, ...values);
+    }
+    invoke(key, fn, ...values) {
+        return must(this.program, this.invokeArgs(key, fn, ...values), { env: this.env });
+    }
+    verify() {
+        return must(this.program, this.args('verify'), { env: this.env });
+    }
+    /** [{oplogIndex, entry: {type, ...}}], hints left out unless asked for. */
+    oplog({ hints = false } = {}) {
+        const hint = new Set(['Suspend', 'Error', 'Interrupted', 'Exited', 'PendingWorkerInvocation', 'GrowMemory', 'CreateResource',
+            'DropResource', 'DescribeResource', 'Log', 'Restart']);
+        return must(this.program, this.args('oplog', '--json'), { env: this.env }).split('\n').filter(Boolean)
+            .map((line) => JSON.parse(line)).filter(({ entry }) => hints || !hint.has(entry.type));
+    }
+}
+
+/** What must be equal between a run that was killed and one that was not: kinds and names, not the recorded values. */
+export function shape(oplog) {
+    return oplog.map(({ oplogIndex, entry }) => `${oplogIndex} ${entry.type} ${entry.functionName ?? ''} ${entry.idempotencyKey ?? ''}`);
+}
