@@ -86,8 +86,7 @@ GUEST_EXPORT(API "#initialize-cart") void initialize_cart(char *user_id, size_t 
 GUEST_EXPORT(API "#add-item")
 void add_item(char *product_id, size_t product_id_len, char *name, size_t name_len, float price, uint32_t quantity)
 {
-    struct product_item item = {guest_string(product_id, product_id_len), guest_string(name, name_len), price,
-                                quantity};
+    struct product_item item = {guest_string(product_id, product_id_len), guest_string(name, name_len), price, quantity};
     struct product_item *present = cart_find(item.product_id);
 
     say("add %u x %.*s at %.2f\n", (unsigned)quantity, (int)name_len, name, (double)price);

@@ -40,18 +40,18 @@ static void release_all(void)
 }
 
 /* A function `name` with its own post-return. */
-#define POST(id, name)                                                                                                 \
-    GUEST_POST(API "#" name) void post_##id(void *result)                                                              \
-    {                                                                                                                  \
-        (void)result;                                                                                                  \
-        release_all();                                                                                                 \
+#define POST(id, name)                                    \
+    GUEST_POST(API "#" name) void post_##id(void *result) \
+    {                                                     \
+        (void)result;                                     \
+        release_all();                                    \
     }
 
 /* One core value in, the same out. */
-#define ECHO_SCALAR(id, name, type)                                                                                    \
-    GUEST_EXPORT(API "#" name) type echo_##id(type v)                                                                  \
-    {                                                                                                                  \
-        return v;                                                                                                      \
+#define ECHO_SCALAR(id, name, type)                   \
+    GUEST_EXPORT(API "#" name) type echo_##id(type v) \
+    {                                                 \
+        return v;                                     \
     }
 
 ECHO_SCALAR(bool, "echo-bool", uint32_t)
@@ -73,13 +73,13 @@ ECHO_SCALAR(thirty_two, "echo-thirty-two", uint32_t)
 ECHO_SCALAR(result_none, "echo-result-none", uint32_t)
 
 /* Pointer and length in, the same out: strings, and lists of whatever element. */
-#define ECHO_LIST(id, name)                                                                                            \
-    GUEST_EXPORT(API "#" name) struct guest_bytes *echo_##id(uint8_t *ptr, size_t len)                                 \
-    {                                                                                                                  \
-        static struct guest_bytes out;                                                                                 \
-        out = (struct guest_bytes){ptr, len};                                                                          \
-        return &out;                                                                                                   \
-    }                                                                                                                  \
+#define ECHO_LIST(id, name)                                                            \
+    GUEST_EXPORT(API "#" name) struct guest_bytes *echo_##id(uint8_t *ptr, size_t len) \
+    {                                                                                  \
+        static struct guest_bytes out;                                                 \
+        out = (struct guest_bytes){ptr, len};                                          \
+        return &out;                                                                   \
+    }                                                                                  \
     POST(id, name)
 
 ECHO_LIST(string, "echo-string")
@@ -196,7 +196,16 @@ struct mixed_tuple *echo_tuple(uint32_t f0, char *f1, size_t f1_len, float f2, i
 }
 POST(tuple, "echo-tuple")
 
-enum shape_case { SHAPE_NOTHING, SHAPE_NUMBER, SHAPE_BIG, SHAPE_RATIO, SHAPE_PRECISE, SHAPE_TEXT, SHAPE_AT, SHAPE_PAIR };
+enum shape_case {
+    SHAPE_NOTHING,
+    SHAPE_NUMBER,
+    SHAPE_BIG,
+    SHAPE_RATIO,
+    SHAPE_PRECISE,
+    SHAPE_TEXT,
+    SHAPE_AT,
+    SHAPE_PAIR
+};
 
 struct shape {
     uint8_t tag;
@@ -469,9 +478,7 @@ GUEST_EXPORT(API "#several") struct several *several(void)
     return &out;
 }
 
-GUEST_EXPORT(API "#nothing") void nothing(void)
-{
-}
+GUEST_EXPORT(API "#nothing") void nothing(void) {}
 
 static struct guest_string remembered;
 

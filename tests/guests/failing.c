@@ -101,7 +101,7 @@ GUEST_EXPORT(API "#exit-with") void exit_with(uint32_t code)
 /* A C function pointer is an index into the table; what index names nothing, or another type, traps. */
 GUEST_EXPORT(API "#call-bad-pointer") uint32_t call_bad_pointer(uint32_t index)
 {
-    uint32_t (*volatile function)(void) = (uint32_t(*)(void))index;
+    uint32_t (*volatile function)(void) = (uint32_t (*)(void))index;
 
     return function();
 }
@@ -114,7 +114,7 @@ static double another_type(double a, float b)
 GUEST_EXPORT(API "#call-wrong-type") uint32_t call_wrong_type(void)
 {
     double (*volatile right)(double, float) = another_type;
-    uint32_t (*volatile wrong)(void) = (uint32_t(*)(void))(uintptr_t)right;
+    uint32_t (*volatile wrong)(void) = (uint32_t (*)(void))(uintptr_t)right;
 
     return wrong();
 }

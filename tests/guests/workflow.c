@@ -44,8 +44,8 @@ GUEST_IMPORT(HOST, "await-promise")
 void host_await_promise(uint64_t component_high, uint64_t component_low, char *name, size_t name_len,
                         uint64_t oplog_idx, struct guest_bytes *out);
 GUEST_IMPORT(HOST, "poll-promise")
-void host_poll_promise(uint64_t component_high, uint64_t component_low, char *name, size_t name_len,
-                       uint64_t oplog_idx, struct option_bytes *out);
+void host_poll_promise(uint64_t component_high, uint64_t component_low, char *name, size_t name_len, uint64_t oplog_idx,
+                       struct option_bytes *out);
 GUEST_IMPORT(HOST, "complete-promise")
 uint32_t host_complete_promise(uint64_t component_high, uint64_t component_low, char *name, size_t name_len,
                                uint64_t oplog_idx, uint8_t *data, size_t data_len);
@@ -53,7 +53,8 @@ GUEST_IMPORT(HOST, "get-oplog-index") uint64_t host_get_oplog_index(void);
 GUEST_IMPORT(HOST, "generate-idempotency-key") void host_generate_idempotency_key(struct uuid *out);
 GUEST_IMPORT(HOST, "get-self-metadata") void host_get_self_metadata(struct worker_metadata *out);
 GUEST_IMPORT("wasi:random/random@0.2.0", "get-random-u64") uint64_t random_get_u64(void);
-GUEST_IMPORT("wasi:random/random@0.2.0", "get-random-bytes") void random_get_bytes(uint64_t len, struct guest_bytes *out);
+GUEST_IMPORT("wasi:random/random@0.2.0", "get-random-bytes")
+void random_get_bytes(uint64_t len, struct guest_bytes *out);
 GUEST_IMPORT("wasi:clocks/wall-clock@0.2.0", "now") void wall_clock_now(struct datetime *out);
 GUEST_IMPORT("wasi:clocks/monotonic-clock@0.2.0", "now") uint64_t monotonic_clock_now(void);
 GUEST_IMPORT("wasi:clocks/monotonic-clock@0.2.0", "subscribe-duration")
@@ -306,8 +307,8 @@ GUEST_POST(API "#poll-promise") void poll_promise_post(struct option_bytes *data
 GUEST_EXPORT(API "#fulfil-promise") uint32_t fulfil_promise(uint64_t index, uint8_t *data, size_t data_len)
 {
     struct worker_id self = self_id();
-    uint32_t done = host_complete_promise(self.component_id.high_bits, self.component_id.low_bits,
-                                          self.worker_name.ptr, self.worker_name.len, index, data, data_len);
+    uint32_t done = host_complete_promise(self.component_id.high_bits, self.component_id.low_bits, self.worker_name.ptr,
+                                          self.worker_name.len, index, data, data_len);
 
     guest_string_free(self.worker_name);
     bytes_free((struct guest_bytes){data, data_len});

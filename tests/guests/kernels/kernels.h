@@ -8,14 +8,14 @@
 #include <string.h>
 
 /* name, a size that takes some 0.1 to 0.2 s natively */
-#define KERNELS(X)                                                                                                     \
-    X(gemm, 700)                                                                                                       \
-    X(jacobi, 800)                                                                                                     \
-    X(sha256, 48)                                                                                                      \
-    X(qsort, 600)                                                                                                      \
-    X(json, 4000)                                                                                                      \
-    X(vm, 3000)                                                                                                        \
-    X(fib, 40)                                                                                                         \
+#define KERNELS(X) \
+    X(gemm, 700)   \
+    X(jacobi, 800) \
+    X(sha256, 48)  \
+    X(qsort, 600)  \
+    X(json, 4000)  \
+    X(vm, 3000)    \
+    X(fib, 40)     \
     X(lz, 600)
 
 #define KERNEL_DECLARE(name, size) uint64_t kernel_##name(uint32_t n);

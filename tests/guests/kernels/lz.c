@@ -75,9 +75,8 @@ static size_t unpack(const uint8_t *in, size_t in_size, uint8_t *out)
 
 uint64_t kernel_lz(uint32_t n)
 {
-    static const char *const words[] = {"the ",   "worker ", "oplog ", "of ",  "region ",     "and ",
-                                        "replay", ", ",      "page ",  "is ",  "checkpoint ", "a ",
-                                        "call ",  "to ",     "\n",     "not "};
+    static const char *const words[] = {"the ",  "worker ", "oplog ",      "of ", "region ", "and ", "replay", ", ",
+                                        "page ", "is ",     "checkpoint ", "a ",  "call ",   "to ",  "\n",     "not "};
     uint8_t *text = kernel_alloc(SIZE + 16);
     uint8_t *packed = kernel_alloc(SIZE * 2);
     uint8_t *unpacked = kernel_alloc(SIZE + MATCH_MAX);

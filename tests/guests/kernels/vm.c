@@ -1,7 +1,20 @@
 /* A machine of bytecodes with a stack, which runs a sieve over 1,000 numbers n times, from the beginning each time. */
 #include "kernels.h"
 
-enum op { OP_PUSH, OP_LOAD, OP_STORE, OP_ADD, OP_MUL, OP_LESS, OP_JUMP, OP_JUMP_IF_NOT, OP_GET, OP_SET, OP_MIX, OP_HALT };
+enum op {
+    OP_PUSH,
+    OP_LOAD,
+    OP_STORE,
+    OP_ADD,
+    OP_MUL,
+    OP_LESS,
+    OP_JUMP,
+    OP_JUMP_IF_NOT,
+    OP_GET,
+    OP_SET,
+    OP_MIX,
+    OP_HALT
+};
 
 struct machine {
     const int32_t *code;
@@ -17,7 +30,7 @@ static void machine_run(struct machine *m)
     int64_t *top = m->stack;
 
     for (;;) {
-        switch ((enum op)*pc++) {
+        switch (*pc++) {
         case OP_PUSH: *top++ = *pc++; break;
         case OP_LOAD: *top++ = m->locals[*pc++]; break;
         case OP_STORE: m->locals[*pc++] = *--top; break;
@@ -47,19 +60,21 @@ static void machine_run(struct machine *m)
 }
 
 /* for (i = 2; i < 1000; i++) if (!cells[i]) { mix(i); for (j = i * i; j < 1000; j += i) cells[j] = 1; } */
+/* clang-format off */
 static const int32_t sieve[] = {
-    OP_PUSH, 2, OP_STORE, 0,                                    /*  0: i = 2 */
-    OP_LOAD, 0, OP_PUSH, 1000, OP_LESS, OP_JUMP_IF_NOT, 57,     /*  4: while i < 1000 */
-    OP_LOAD, 0, OP_GET, OP_PUSH, 1, OP_LESS, OP_JUMP_IF_NOT, 48, /* 11: if cells[i] < 1 */
-    OP_LOAD, 0, OP_MIX,                                         /* 19: mix(i) */
-    OP_LOAD, 0, OP_LOAD, 0, OP_MUL, OP_STORE, 1,                /* 22: j = i * i */
-    OP_LOAD, 1, OP_PUSH, 1000, OP_LESS, OP_JUMP_IF_NOT, 48,     /* 29: while j < 1000 */
-    OP_LOAD, 1, OP_PUSH, 1, OP_SET,                             /* 36: cells[j] = 1 */
-    OP_LOAD, 1, OP_LOAD, 0, OP_ADD, OP_JUMP, 58,                /* 41: j += i */
-    OP_LOAD, 0, OP_PUSH, 1, OP_ADD, OP_STORE, 0, OP_JUMP, 4,    /* 48: i += 1 */
-    OP_HALT,                                                    /* 57 */
-    OP_STORE, 1, OP_JUMP, 29,                                   /* 58: (the end of j += i) */
+    OP_PUSH, 2, OP_STORE, 0,                                      /*  0: i = 2 */
+    OP_LOAD, 0, OP_PUSH, 1000, OP_LESS, OP_JUMP_IF_NOT, 57,       /*  4: while i < 1000 */
+    OP_LOAD, 0, OP_GET, OP_PUSH, 1, OP_LESS, OP_JUMP_IF_NOT, 48,  /* 11: if cells[i] < 1 */
+    OP_LOAD, 0, OP_MIX,                                           /* 19: mix(i) */
+    OP_LOAD, 0, OP_LOAD, 0, OP_MUL, OP_STORE, 1,                  /* 22: j = i * i */
+    OP_LOAD, 1, OP_PUSH, 1000, OP_LESS, OP_JUMP_IF_NOT, 48,       /* 29: while j < 1000 */
+    OP_LOAD, 1, OP_PUSH, 1, OP_SET,                               /* 36: cells[j] = 1 */
+    OP_LOAD, 1, OP_LOAD, 0, OP_ADD, OP_JUMP, 58,                  /* 41: j += i */
+    OP_LOAD, 0, OP_PUSH, 1, OP_ADD, OP_STORE, 0, OP_JUMP, 4,      /* 48: i += 1 */
+    OP_HALT,                                                      /* 57 */
+    OP_STORE, 1, OP_JUMP, 29,                                     /* 58: (the end of j += i) */
 };
+/* clang-format on */
 
 uint64_t kernel_vm(uint32_t n)
 {
