@@ -45,26 +45,15 @@ packages_missing() {
             }'
 }
 
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif command -v sudo >/dev/null 2>&1; then
-        sudo "$@"
-    else
-        die "packages have to be installed, and this is neither root nor is there sudo. As root: apt-get install $missing"
-    fi
-}
-
 # Quiet when all goes well; all of the output when it does not.
 apt_run() {
     apt_log=$(mktemp)
-    if ! as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
-        apt-get -o DPkg::Lock::Timeout=600 -o APT::Color=0 "$@" >"$apt_log" 2>&1 </dev/null; then
-        cat "$apt_log" >&2
-        rm -f "$apt_log"
-        die "failed: apt-get $*"
-    fi
+    apt_status=0
+    $sudo env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+        apt-get -o DPkg::Lock::Timeout=600 -o APT::Color=0 "$@" >"$apt_log" 2>&1 </dev/null || apt_status=$?
+    [ "$apt_status" = 0 ] || cat "$apt_log" >&2
     rm -f "$apt_log"
+    return "$apt_status"
 }
 
 packages_install() {
@@ -72,10 +61,17 @@ packages_install() {
     missing=$(packages_missing $* | tr '\n' ' ')
     [ -n "$missing" ] || return 0
     command -v apt-get >/dev/null 2>&1 || die "this is no Debian; install these by hand: $missing"
+    sudo=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null 2>&1 ||
+            die "neither root nor sudo; to be done as root: apt-get install --no-install-recommends $missing"
+        sudo=sudo
+    fi
     say "installing Debian packages: $missing"
-    apt_run -qq update
+    # One source out of order does not matter if the packages are to be had all the same.
+    apt_run -qq update || say "failed: apt-get update; going on with what is known"
     # shellcheck disable=SC2086
-    apt_run -qq -y --no-install-recommends install $missing
+    apt_run -qq -y --no-install-recommends install $missing || die "failed: apt-get install $missing"
     say "installed"
 }
 

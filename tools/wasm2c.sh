@@ -55,6 +55,7 @@ notice_old() {
 
 # The Debian mirrors of this machine's own apt configuration, one a line: whatever serves the release that runs here.
 mirrors() {
+    # shellcheck source=/dev/null
     codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
     apt-get update --print-uris 2>/dev/null |
         sed -n "s|^'\\(.*\\)/dists/${codename:-stable}/\\(In\\)\\{0,1\\}Release'.*|\\1|p" | awk '!seen[$0]++'
@@ -93,9 +94,8 @@ fetch() {
     closure=$(apt_private apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks \
         --no-replaces --no-enhances wabt 2>>"$work/log" | sed -n 's/^\([a-z0-9][a-z0-9.+-]*\)$/\1/p' |
         grep -Ev '^(debconf|debconf-2.0|gcc-.*-base|openssl-provider-.*)$')
+    say "downloading wabt $version and what it needs"
     # shellcheck disable=SC2086 # a list of names
-    say "downloading wabt $version with" $(echo "$closure" | grep -v '^wabt$')
-    # shellcheck disable=SC2086
     (cd "$work/deb" && apt_private apt-get download $closure) >>"$work/log" 2>&1 || return 1
     for deb in "$work"/deb/*.deb; do
         dpkg-deb -x "$deb" "$work/root" || return 1
