@@ -17,36 +17,51 @@ struct core_export {
     struct core_extern_type type;
 };
 
+struct core_parts; /* core_'s own: sections, types and index spaces (core_parts.h) */
+
 struct core_module {
     uint32_t import_count, export_count;
     struct core_import *imports;
     struct core_export *exports;
+    struct core_parts *parts;
     bool has_start, uses_simd, uses_exceptions, uses_tail_calls, uses_threads, uses_gc, uses_memory64, uses_multi_memory;
     bool mutates_tables;      /* table.set, grow, copy, init, fill; elem.drop */
     uint64_t code_bytes;      /* of the code section */
 };
 
-/* Reads and checks sections, types, imports and exports; bodies are walked for the flags above. */
+/* Reads and validates a whole module, bodies included. GA_INVALID or GA_LIMIT with an offset that counts from bytes.data: who
+ * knows where the module lies in its file adds that to report->offset. The module keeps pointers into bytes. */
 enum ga_status core_read(struct ga_arena *arena, struct slice bytes, struct core_module **module_out,
                          struct ga_report *report) GA_MUST_USE;
 
 /*
- * The pre-pass (reference: wasm2c.md, section 2). Writes a module for wasm2c in which import i is named
- * ("<prefix>i<i>", "f") and export e "e<e>", custom sections are gone, `return_call f` is `call f; return` where the module
- * does not otherwise need tail calls, and active data segments are taken out into `data` (their contents, concatenated) with `segments`
- * telling where each goes - if they are large enough to be worth it.
- * prefix = "m" and 16 hex digits of the SHA-256 of the bytes wasm2c will see, so objects can be shared between components.
+ * The pre-pass. Writes a module for wasm2c in which import i is named ("<prefix>i<i>", "f") and export e "e<e>", custom
+ * sections are gone, tail calls are such as wasm2c translates rightly (core_prepare.c says which), and active data segments
+ * are taken out into `data` (their contents, concatenated) with `segments` telling where each goes - if they are large enough
+ * to be worth it. Then:
+ *   - the glue copies them right after wasm2c_<prefix>_instantiate(), in order, each checked against the memory's size
+ *     (trap "out of bounds memory access"; earlier segments stay written),
+ *   - memory m that a segment goes to is exported as "m<m>", an imported global g (by import index) that an offset names as
+ *     "g<g>" (accessors w2c_<prefix>_m0(instance), w2c_<prefix>_g3(instance): pointers),
+ *   - a start function is no start function any more, but exported as "s", for the glue to call after the copies,
+ *   - the bytes are a C symbol `extern const unsigned char <data_symbol>[]`, defined by an object that build_ makes; equal
+ *     contents have equal names.
+ * prefix = "m" and 16 hex digits of the SHA-256 of the bytes wasm2c will see, so objects can be shared between components, and
+ * between modules that differ in their data only.
  */
 struct core_segment {
     uint32_t memory;
-    bool offset_is_global;   /* offset is the value of an imported global, by import index */
+    bool offset_is_global;   /* offset is the value of an imported global, by import index, plus addend */
     uint32_t offset;
+    uint32_t addend;         /* modulo 2^32; 0 unless offset_is_global */
     uint32_t size;
     uint64_t data_offset;
 };
 
 struct core_prepared {
     char prefix[24];
+    char data_symbol[24];    /* "d" and 16 hex digits; "" when no data was taken out */
+    bool start_exported;     /* as "s": call w2c_<prefix>_s(instance) last */
     struct ga_buf wasm;
     struct ga_buf data;
     struct core_segment *segments;
