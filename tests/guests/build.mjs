@@ -2,10 +2,10 @@
 //
 //   node tests/guests/build.mjs NAME.wit SOURCE.c... OUT.wasm [--command] [-O2] [any other flag for clang]
 //
-// The world is the last one of NAME.wit. A guest that uses libc's files, clocks or stdio calls
-// wasi_snapshot_preview1; the adapter that turns this into WASI 0.2 comes from the component tools, and is left
-// out when nothing needs it. --command makes a program with main() (wasi:cli/run); else it is a library of exported
-// functions. $CLANG names another clang. `-MMD -MF FILE -MT OUT.wasm` leave make a list of what was read.
+// The world is the last one of NAME.wit. A guest that uses libc's files, clocks or stdio calls wasi_snapshot_preview1;
+// the adapter that turns this into WASI 0.2 comes from the component tools, and is left out when nothing needs it.
+// --command, or a source with a main(), makes a program (wasi:cli/run); else it is a library of exported functions.
+// $CLANG names another clang. `-MMD -MF FILE -MT OUT.wasm` leave make a list of what was read.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -15,6 +15,14 @@ import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wa
 function fail(message) {
     process.stderr.write(`guest: ${message}\n`);
     process.exit(1);
+}
+
+function readText(file) {
+    try {
+        return readFileSync(file, 'utf8');
+    } catch (error) {
+        return fail(error.message);
+    }
 }
 
 function readArguments(words) {
@@ -32,6 +40,7 @@ function readArguments(words) {
     }
     if (job.wit === null || job.sources.length === 0 || job.out === null)
         fail('usage: node build.mjs NAME.wit SOURCE.c... OUT.wasm [--command] [flags for clang]');
+    job.command ||= job.sources.some((file) => /^int main\(/m.test(readText(file)));
     return job;
 }
 
@@ -62,7 +71,7 @@ function compile(job, coreFile) {
 }
 
 async function pack(job, core) {
-    const witSource = readFileSync(job.wit, 'utf8');
+    const witSource = readText(job.wit);
     const worlds = [...witSource.matchAll(/^world\s+([a-z0-9-]+)/gm)];
     if (worlds.length === 0) fail(`${job.wit} has no world`);
     const kind = job.command ? 'command' : 'reactor';
