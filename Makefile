@@ -7,7 +7,8 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings $(if $(CI),-Werror)
 # -fno-pie: an executable's code must lie at the same address in every process (docs/ARCHITECTURE.md, "The region").
-BASE_CFLAGS = -std=gnu11 -fno-pie -fno-strict-aliasing -ffunction-sections -fdata-sections -MMD -MP $(WARNINGS) $(CFLAGS)
+# -fno-stack-protector: some of it runs on the guest's stack, and a canary of one process is wrong in the next.
+BASE_CFLAGS = -std=gnu11 -fno-pie -fno-stack-protector -fno-strict-aliasing -ffunction-sections -fdata-sections -MMD -MP $(WARNINGS) $(CFLAGS)
 
 # --- folders, and what each may include (the arrows of docs/ARCHITECTURE.md; `make lint` checks them too) ---
 

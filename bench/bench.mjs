@@ -1,0 +1,214 @@
+// The measurements. Prints a table and machine-readable lines
+//
+//   bench: <name> <value> <unit> [<ratio to its baseline>]
+//
+// whose names stay stable. Everything is measured in one run together with its own baseline; machines are noisy, so medians are given.
+//
+//   node bench/bench.mjs [--once] [GROUP...]     --once: one small iteration of each, so that none of it can rot
+
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { golemAot, guest, must, top, Worker } from '../tests/harness.mjs';
+
+const words = process.argv.slice(2);
+const once = words.includes('--once');
+const wanted = words.filter((word) => !word.startsWith('--'));
+const repeats = once ? 1 : 7;
+const scratch = mkdtempSync(join(tmpdir(), 'golem-aot-bench-'));
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+
+const results = [];
+function report(name, value, unit, ratio) {
+    const digits = (number) => (number === 0 ? '0' : number >= 1000 ? number.toFixed(0) : number.toPrecision(3));
+    results.push({ name, value: digits(value), unit, ratio: ratio === undefined ? '' : ratio.toFixed(2) });
+    console.log(`bench: ${name} ${digits(value)} ${unit}${ratio === undefined ? '' : ` ${ratio.toFixed(2)}`}`);
+}
+
+const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const geometricMean = (numbers) => Math.exp(numbers.reduce((sum, number) => sum + Math.log(number), 0) / numbers.length);
+
+/** Milliseconds that something takes, several times. */
+function times(count, action) {
+    return Array.from({ length: count }, () => {
+        const start = performance.now();
+        action();
+        return performance.now() - start;
+    });
+}
+
+/** An executable of a component of the benchmarks or the tests. */
+function executable(component, name) {
+    const path = join(scratch, name);
+    must(golemAot, ['build', component, '-o', path]);
+    return path;
+}
+
+/** A worker whose instance lives across calls, a call a line. */
+class Session {
+    constructor(program, args) {
+        this.child = spawn(program, [...args, 'invoke', '--stdin'], { stdio: ['pipe', 'pipe', 'inherit'] });
+        this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+    }
+    async call(line) {
+        this.child.stdin.write(`${line}\n`);
+        const { value, done } = await this.lines.next();
+        if (done || value.startsWith('trap:') || value.startsWith('error:')) throw new Error(`${line}: ${value}`);
+        return value;
+    }
+    /** One call: its answer, and how many milliseconds it took. */
+    async timed(line) {
+        const start = performance.now();
+        const answer = await this.call(line);
+        return { answer, milliseconds: performance.now() - start };
+    }
+    async time(line) {
+        return (await this.timed(line)).milliseconds;
+    }
+    async close() {
+        this.child.stdin.end();
+        await new Promise((tell) => this.child.on('close', tell));
+    }
+}
+
+const groups = {
+    /** CPU kernels: the same source as wasm, with and without SIMD, against cc -O2. */
+    async kernels() {
+        const folder = join(top, 'tests/guests/kernels');
+        const names = ['fib', 'gemm', 'jacobi', 'json', 'lz', 'qsort', 'sha256', 'vm'];
+        const sources = names.map((name) => join(folder, `${name}.c`));
+        const native = join(scratch, 'native');
+        must(process.env.CC ?? 'cc', ['-O2', '-o', native, join(folder, 'native.c'), ...sources, '-lm']);
+        const sizes = new Map(must(native, []).split('\n').map((line) => line.split(' ')));
+        const variants = {};
+        for (const [variant, flags] of [['wasm', []], ['simd', ['-msimd128']]]) {
+            const component = join(scratch, `kernels-${variant}.wasm`);
+            must(process.execPath, [join(top, 'tests/guests/build.mjs'), join(folder, 'kernels.wit'), join(folder, 'exports.c'), ...sources,
+                component, `-I${join(top, 'tests/guests')}`, ...flags]);
+            variants[variant] = executable(component, `kernels-${variant}`);
+        }
+        const ratios = { wasm: [], simd: [] };
+        for (const name of names) {
+            const size = once ? 2 : sizes.get(name);
+            const milliseconds = { native: [], wasm: [], simd: [] };
+            const sessions = Object.fromEntries(Object.entries(variants).map(([variant, program]) => [variant, new Session(program, ['--ephemeral'])]));
+            const digests = new Set();
+            for (let i = 0; i < repeats; i++) { // in turn, so that a slow moment hits all
+                const [digest, microseconds] = must(native, [name, String(size)]).split(' ');
+                milliseconds.native.push(Number(microseconds) / 1000);
+                digests.add(digest);
+                for (const variant of ['wasm', 'simd']) {
+                    const timed = await sessions[variant].timed(`demo:kernels/api@1.0.0.{${name}}(${size})`);
+                    milliseconds[variant].push(timed.milliseconds);
+                    digests.add(timed.answer);
+                }
+            }
+            if (digests.size !== 1) throw new Error(`${name}: digests differ`);
+            const baseline = median(milliseconds.native);
+            report(`kernel-${name}-native`, baseline, 'ms');
+            for (const variant of ['wasm', 'simd']) {
+                const ratio = median(milliseconds[variant]) / baseline;
+                ratios[variant].push(ratio);
+                report(`kernel-${name}-${variant}`, median(milliseconds[variant]), 'ms', ratio);
+                await sessions[variant].close();
+            }
+        }
+        for (const variant of ['wasm', 'simd']) report(`kernels-${variant}-geomean`, geometricMean(ratios[variant]), 'x');
+    },
+
+    /** Calls out of the guest, and into it. */
+    async calls() {
+        const program = executable(await callsComponent(), 'calls');
+        const data = join(scratch, 'calls-data');
+        const api = 'bench:calls/api@1.0.0.';
+        const many = once ? 1000 : 2_000_000;
+        for (const [mode, args] of [['ephemeral', ['--ephemeral']], ['durable', ['--data', data, '--worker', 'w']]]) {
+            const session = new Session(program, args);
+            await session.call(`${api}{loop-unrecorded}(1)`);
+            const cost = { empty: [], unrecorded: [], recorded: [], 'recorded-list': [] };
+            for (let i = 0; i < repeats; i++)
+                for (const kind of Object.keys(cost)) cost[kind].push(await session.time(`${api}{loop-${kind}}(${many})`));
+            const nanoseconds = (kind) => Math.max(0, (median(cost[kind]) - median(cost.empty)) / many * 1e6);
+            report(`host-call-unrecorded-${mode}`, nanoseconds('unrecorded'), 'ns');
+            report(`host-call-recorded-${mode}`, nanoseconds('recorded'), 'ns', nanoseconds('recorded') / nanoseconds('unrecorded'));
+            report(`host-call-recorded-list-${mode}`, nanoseconds('recorded-list'), 'ns', nanoseconds('recorded-list') / nanoseconds('unrecorded'));
+            const round = once ? 10 : 500;
+            const text = 'x'.repeat(1024);
+            for (const [name, line] of [['add', `${api}{add}(1, 2)`], ['string-1k', `${api}{echo-string}("${text}")`]]) {
+                const each = [];
+                for (let i = 0; i < round; i++) each.push(await session.time(line));
+                report(`invoke-${name}-${mode}`, median(each) * 1000, 'us');
+            }
+            await session.close();
+        }
+        // Replay: all of it again, from the first entry.
+        const worker = new Worker(program, data);
+        const entries = Number(JSON.parse(must(program, worker.args('oplog', '--json', '--last', '1'))).oplogIndex);
+        const verify = times(once ? 1 : 3, () => worker.verify());
+        report('replay', entries / (median(verify) / 1000), 'entries/s');
+    },
+
+    /** From nothing to the first result; from a checkpoint to the first result. */
+    async start() {
+        const program = executable(await callsComponent(), 'start');
+        const api = 'bench:calls/api@1.0.0.';
+        const round = once ? 2 : 41;
+        const trivial = median(times(round, () => must('/bin/true', [])));
+        report('start-native-true', trivial, 'ms');
+        const first = median(times(round, () => must(program, ['--ephemeral', 'invoke', `${api}{add}`, '1', '2'])));
+        report('start-to-first-result-ephemeral', first, 'ms', first / trivial);
+        let number = 0;
+        const durable = median(times(round, () => must(program, ['--data', join(scratch, 'start-data'), '--worker', `w${number++}`, 'invoke', `${api}{add}`, '1', '2'])));
+        report('start-to-first-result-durable', durable, 'ms', durable / trivial);
+        for (const mib of once ? [1] : [1, 64, 512]) {
+            const worker = new Worker(program, join(scratch, `restore-${mib}`));
+            worker.invoke('fill', `${api}{fill}`, String(mib));
+            must(program, worker.args('checkpoint'));
+            const restores = [];
+            const whole = times(once ? 2 : 15, () => restores.push(JSON.parse(must(program, worker.args('info', '--restore', '--format', 'json'))).restoreNanoseconds));
+            report(`restore-${mib}-mib`, median(restores) / 1e6, 'ms');
+            report(`restore-${mib}-mib-whole-process`, median(whole), 'ms', median(whole) / trivial);
+        }
+    },
+
+    /** What a build costs, cold and from the cache. */
+    async build() {
+        const component = guest('cart');
+        const kilobytes = statSync(component).size / 1024;
+        const output = join(scratch, 'built');
+        const cold = [], warm = [];
+        for (let i = 0; i < (once ? 1 : 3); i++) {
+            const env = { ...process.env, XDG_CACHE_HOME: join(scratch, `cache-${i}`), GOLEM_AOT_WASM2C: wasm2c() };
+            cold.push(...times(1, () => must(golemAot, ['build', component, '-o', output], { env })));
+            warm.push(...times(1, () => must(golemAot, ['build', component, '-o', output], { env })));
+        }
+        report('build-component-size', kilobytes, 'KiB');
+        report('build-cold', median(cold) / 1000, 's');
+        report('build-warm', median(warm) / 1000, 's', median(warm) / median(cold));
+    },
+};
+
+/** wasm2c as golem-aot finds it: a benchmark with an empty cache still uses the one that is installed. */
+function wasm2c() {
+    if (process.env.GOLEM_AOT_WASM2C) return process.env.GOLEM_AOT_WASM2C;
+    const cache = process.env.XDG_CACHE_HOME ?? join(process.env.HOME, '.cache');
+    const own = join(cache, 'golem-aot/wasm2c/bin/wasm2c');
+    return existsSync(own) ? own : 'wasm2c';
+}
+
+let calls;
+async function callsComponent() {
+    if (!calls) {
+        calls = join(scratch, 'calls.wasm');
+        must(process.execPath, [join(top, 'tests/guests/build.mjs'), join(top, 'bench/calls.wit'), join(top, 'bench/calls.c'), calls, `-I${join(top, 'tests/guests')}`]);
+    }
+    return calls;
+}
+
+for (const [name, group] of Object.entries(groups)) if (wanted.length === 0 || wanted.includes(name)) await group();
+
+console.log('');
+const width = Math.max(...results.map(({ name }) => name.length));
+for (const { name, value, unit, ratio } of results) console.log(`${name.padEnd(width)}  ${value.padStart(10)} ${unit.padEnd(10)} ${ratio && `${ratio} x baseline`}`);
