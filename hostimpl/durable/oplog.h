@@ -2,6 +2,7 @@
 #define DURABLE_OPLOG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ga_buf.h"
@@ -52,6 +53,138 @@ enum oplog_kind {
 #define X(number, name, text, flags) OPLOG_##name = (number),
     OPLOG_KIND_MAP(X)
 #undef X
+    OPLOG_KIND_END
 };
+
+/* How a field of a body is encoded and printed; see oplog.c. */
+enum oplog_field_type {
+    OPLOG_U64,
+    OPLOG_DIGEST,  /* 64 bits, printed in hex */
+    OPLOG_TEXT,
+    OPLOG_TEXTS,
+    OPLOG_CHOICE,  /* one of `choices` */
+    OPLOG_VALUE,   /* a component-model value (cabi_encode), printed by a hook */
+    OPLOG_REQUEST  /* the same, but only its size is kept when it is larger than OPLOG_REQUEST_BYTES */
+};
+
+enum { OPLOG_HEADER_BYTES = 16, OPLOG_REQUEST_BYTES = 256, OPLOG_MAX_FIELDS = 8 };
+
+struct oplog_field {
+    const char *name; /* as in Golem's JSON */
+    enum oplog_field_type type;
+    const char *const *choices; /* OPLOG_CHOICE: NULL-terminated */
+};
+
+/* A decoded field. Bytes point into the entry. */
+struct oplog_value {
+    uint64_t number;     /* U64, DIGEST, CHOICE; TEXTS: how many; REQUEST: its full size */
+    const uint8_t *data; /* TEXT, VALUE, REQUEST (NULL when only the size is kept); TEXTS: each a LEB128 size and bytes */
+    size_t size;
+};
+
+struct oplog_kind_info {
+    const char *name; /* NULL: there is no such kind */
+    uint32_t flags;
+    uint32_t field_count;
+    const struct oplog_field *fields;
+};
+const struct oplog_kind_info *oplog_kind_info(unsigned kind); /* never NULL */
+
+/* One entry, undecoded. */
+struct oplog_entry {
+    uint64_t index;
+    uint64_t time_us; /* since 1970, UTC */
+    enum oplog_kind kind;
+    uint32_t body_size;
+    const uint8_t *body;
+};
+
+static inline bool oplog_is_hint(enum oplog_kind kind)
+{
+    return oplog_kind_info(kind)->flags & OPLOG_HINT;
+}
+
+/* --- writing --- */
+
+/* Entries that follow one another in a buffer, the first of which is number first_index. */
+struct oplog_tail {
+    struct ga_buf buf;
+    uint64_t first_index;
+    uint32_t count;
+    uint64_t chain; /* after the last entry */
+};
+
+/* The chain hash before entry 1. */
+uint64_t oplog_chain_start(uint64_t worker_id);
+
+/* Leaves room for a header; the caller appends the body to tail->buf and calls oplog_end with what begin gave. */
+size_t oplog_begin(struct oplog_tail *tail);
+void oplog_end(struct oplog_tail *tail, size_t begun, enum oplog_kind kind, uint64_t time_us);
+
+/* A whole entry; values: one for each field of the kind. TEXTS are given encoded (oplog_texts). */
+void oplog_append(struct oplog_tail *tail, enum oplog_kind kind, uint64_t time_us, const struct oplog_value *values);
+struct oplog_value oplog_number(uint64_t number);
+struct oplog_value oplog_text(const char *text);
+struct oplog_value oplog_bytes(const void *data, size_t size);
+/* Encodes `count` texts into out (kept by the caller until the append). */
+struct oplog_value oplog_texts(const char *const *texts, uint32_t count, struct ga_buf *out);
+
+/*
+ * The one that counts: a recorded call, between begin and end. name_size <= 255. The response is appended by the caller
+ * directly behind (cabi_encode).
+ */
+void oplog_put_call(struct ga_buf *buf, uint8_t durability, const char *name, size_t name_size, uint64_t digest,
+                    const void *request, size_t request_size);
+
+/* --- reading --- */
+
+struct oplog_cursor {
+    const uint8_t *at, *end;
+    uint64_t index; /* of the next entry */
+    uint64_t chain; /* before it */
+};
+
+enum oplog_next {
+    OPLOG_NEXT_ENTRY,
+    OPLOG_NEXT_END,
+    OPLOG_NEXT_SHORT,  /* the bytes end within the entry, or are all zero from here on */
+    OPLOG_NEXT_DAMAGED /* check, size or kind is wrong */
+};
+
+/* Takes the next entry; with verify, its check too (else chain is left alone). The cursor stays where it is on failure. */
+enum oplog_next oplog_next(struct oplog_cursor *cursor, bool verify, struct oplog_entry *out);
+
+/* All fields of the entry; false if its body is malformed. */
+bool oplog_decode(const struct oplog_entry *entry, struct oplog_value values[OPLOG_MAX_FIELDS]);
+
+/* A recorded call, taken apart without going through the table. response: from *response_out to the body's end. */
+struct oplog_call {
+    const char *name;
+    size_t name_size;
+    uint8_t durability;
+    uint64_t digest;
+    const uint8_t *request; /* NULL when only the size is kept */
+    uint64_t request_size;
+    const uint8_t *response;
+    size_t response_size;
+};
+bool oplog_decode_call(const struct oplog_entry *entry, struct oplog_call *out);
+
+/* --- printing --- */
+
+/* Component-model values need types, which only the executable knows. value appends WAVE text for field `field` of the entry
+ * and returns true, or returns false: then the bytes are printed in hex. May be NULL. */
+struct oplog_printer {
+    bool json;
+    bool (*value)(void *context, const struct oplog_entry *entry, const struct oplog_value *values, uint32_t field,
+                  struct ga_buf *out);
+    void *context;
+};
+
+/* One line, with a newline: "INDEX TIME KIND field=value ...", or one JSON object. */
+void oplog_print(const struct oplog_printer *printer, const struct oplog_entry *entry, struct ga_buf *out);
+
+/* Appends text as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD. */
+void oplog_json_string(struct ga_buf *out, const void *text, size_t size);
 
 #endif

@@ -1,0 +1,246 @@
+#include "oplog.h"
+
+#include <criterion/criterion.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { WORKER = 42 };
+
+static struct oplog_tail new_tail(void)
+{
+    return (struct oplog_tail){.first_index = 1, .chain = oplog_chain_start(WORKER)};
+}
+
+static struct oplog_cursor cursor_of(const struct oplog_tail *tail)
+{
+    return (struct oplog_cursor){.at = tail->buf.data,
+                                 .end = tail->buf.data + tail->buf.size,
+                                 .index = tail->first_index,
+                                 .chain = oplog_chain_start(WORKER)};
+}
+
+static void append_call(struct oplog_tail *tail, const char *name, const void *request, size_t request_size,
+                        const char *response)
+{
+    size_t begun = oplog_begin(tail);
+    oplog_put_call(&tail->buf, 2, name, strlen(name), 0x1122334455667788, request, request_size);
+    ga_buf_append(&tail->buf, response, strlen(response));
+    oplog_end(tail, begun, OPLOG_IMPORTED_FUNCTION_INVOKED, 1000);
+}
+
+/* One entry of each kind that has fields of each type. */
+static void append_samples(struct oplog_tail *tail)
+{
+    static const char *const ARGS[] = {"-v", "x \"y\""}, *const ENV[] = {"A=1"};
+    struct ga_buf args = {0}, env = {0};
+    oplog_append(tail, OPLOG_CREATE, 1700000000123456,
+                 (struct oplog_value[]){oplog_text("w"), oplog_text("id"), oplog_text("hash"), oplog_number(0),
+                                        oplog_texts(ARGS, 2, &args), oplog_texts(ENV, 1, &env), oplog_text(""),
+                                        oplog_number(65536)});
+    oplog_append(tail, OPLOG_EXPORTED_FUNCTION_INVOKED, 1700000000123457,
+                 (struct oplog_value[]){oplog_text("demo:cart/api@1.0.0.{add}"), oplog_text("key 1"), oplog_text(""),
+                                        oplog_bytes("\x01\x02", 2)});
+    append_call(tail, "wall_clock::now", "", 0, "abc");
+    oplog_append(tail, OPLOG_LOG, 1700000000123458,
+                 (struct oplog_value[]){oplog_number(0), oplog_text("stdout"), oplog_text("a\nb\x01")});
+    oplog_append(tail, OPLOG_ERROR, 1700000000123459, (struct oplog_value[]){oplog_number(2), oplog_text("stack")});
+    oplog_append(tail, OPLOG_NO_OP, 1700000000123460, NULL);
+    oplog_append(tail, OPLOG_EXPORTED_FUNCTION_COMPLETED, 1700000000123461,
+                 (struct oplog_value[]){oplog_number(0), oplog_bytes("\xff", 1)});
+    ga_buf_free(&args);
+    ga_buf_free(&env);
+}
+
+static char *print_all(const struct oplog_tail *tail, bool json)
+{
+    struct oplog_cursor cursor = cursor_of(tail);
+    struct oplog_entry entry;
+    struct ga_buf out = {0};
+    while (oplog_next(&cursor, true, &entry) == OPLOG_NEXT_ENTRY)
+        oplog_print(&(struct oplog_printer){.json = json}, &entry, &out);
+    char *text = strdup(ga_buf_cstr(&out));
+    ga_buf_free(&out);
+    return text;
+}
+
+Test(oplog, text_form_is_as_documented)
+{
+    struct oplog_tail tail = new_tail();
+    append_samples(&tail);
+    char *text = print_all(&tail, false);
+    cr_assert_str_eq(
+        text, "1 2023-11-14T22:13:20.123456Z Create workerName=\"w\" componentId=\"id\" componentHash=\"hash\" "
+              "componentVersion=0 args=[\"-v\", \"x \\\"y\\\"\"] env=[\"A=1\"] parent=\"\" "
+              "initialTotalLinearMemorySize=65536\n"
+              "2 2023-11-14T22:13:20.123457Z ExportedFunctionInvoked functionName=\"demo:cart/api@1.0.0.{add}\" "
+              "idempotencyKey=\"key 1\" traceId=\"\" request=0x0102\n"
+              "3 1970-01-01T00:00:00.001000Z ImportedFunctionInvoked wrappedFunctionType=ReadLocal "
+              "functionName=\"wall_clock::now\" request=0x response=0x616263\n"
+              "4 2023-11-14T22:13:20.123458Z Log level=Stdout context=\"stdout\" message=\"a\\nb\\u0001\"\n"
+              "5 2023-11-14T22:13:20.123459Z Error error=StackOverflow details=\"stack\"\n"
+              "6 2023-11-14T22:13:20.123460Z NoOp\n"
+              "7 2023-11-14T22:13:20.123461Z ExportedFunctionCompleted consumedFuel=0 response=0xff\n");
+    free(text);
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, json_form_has_one_object_a_line)
+{
+    struct oplog_tail tail = new_tail();
+    append_call(&tail, "x::y", "ab", 2, "");
+    oplog_append(&tail, OPLOG_LOG, 1, (struct oplog_value[]){oplog_number(9), oplog_text("c"), oplog_bytes("\xff\"", 2)});
+    char *text = print_all(&tail, true);
+    cr_assert_str_eq(text, "{\"oplogIndex\":1,\"entry\":{\"type\":\"ImportedFunctionInvoked\",\"timestamp\":\"1970-01-01T00:00:00."
+                           "001000Z\",\"wrappedFunctionType\":\"ReadLocal\",\"functionName\":\"x::y\",\"requestDigest\":"
+                           "\"1122334455667788\",\"request\":\"0x6162\",\"response\":\"0x\"}}\n"
+                           "{\"oplogIndex\":2,\"entry\":{\"type\":\"Log\",\"timestamp\":\"1970-01-01T00:00:00.000001Z\","
+                           "\"level\":\"?\",\"context\":\"c\",\"message\":\"\xef\xbf\xbd\\\"\"}}\n");
+    free(text);
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, bytes_of_an_entry_are_as_documented)
+{
+    struct oplog_tail tail = new_tail();
+    oplog_append(&tail, OPLOG_GROW_MEMORY, 0x0011223344556677, (struct oplog_value[]){oplog_number(300)});
+    static const uint8_t EXPECTED[] = {2, 0, 0, 0, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 20, 0xac, 0x02};
+    cr_assert_eq(tail.buf.size, 4 + sizeof EXPECTED);
+    cr_assert_arr_eq(tail.buf.data + 4, EXPECTED, sizeof EXPECTED);
+    cr_assert_arr_eq(tail.buf.data, (uint8_t *)&tail.chain, 4);
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, large_requests_keep_their_size_and_digest_only)
+{
+    struct oplog_tail tail = new_tail();
+    static char request[OPLOG_REQUEST_BYTES + 1];
+    append_call(&tail, "a::b", request, OPLOG_REQUEST_BYTES, "1");
+    append_call(&tail, "a::b", request, OPLOG_REQUEST_BYTES + 1, "2");
+    struct oplog_cursor cursor = cursor_of(&tail);
+    struct oplog_entry entry;
+    struct oplog_call call;
+    cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_ENTRY);
+    cr_assert(oplog_decode_call(&entry, &call) && call.request && call.response_size == 1);
+    cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_ENTRY);
+    cr_assert(oplog_decode_call(&entry, &call) && !call.request);
+    cr_assert_eq(call.request_size, OPLOG_REQUEST_BYTES + 1);
+    cr_assert(call.response_size == 1 && *call.response == '2');
+    struct oplog_value values[OPLOG_MAX_FIELDS];
+    cr_assert(oplog_decode(&entry, values));
+    cr_assert_eq(values[2].number, 0x1122334455667788);
+    ga_buf_free(&tail.buf);
+}
+
+/* Reads on until something is not an entry. */
+static enum oplog_next read_on(struct oplog_cursor *cursor)
+{
+    struct oplog_entry entry;
+    enum oplog_next next;
+    while ((next = oplog_next(cursor, true, &entry)) == OPLOG_NEXT_ENTRY)
+        ;
+    return next;
+}
+
+Test(oplog, every_truncation_is_short_behind_the_last_whole_entry)
+{
+    struct oplog_tail tail = new_tail();
+    append_samples(&tail);
+    uint64_t whole = 0;
+    size_t boundary = 0;
+    for (size_t size = 0; size <= tail.buf.size; size++) {
+        struct oplog_cursor cursor = cursor_of(&tail);
+        cursor.end = cursor.at + size;
+        enum oplog_next next = read_on(&cursor);
+        if (next == OPLOG_NEXT_END) {
+            cr_assert_eq(cursor.index, ++whole, "size %zu", size);
+            boundary = size;
+        } else {
+            cr_assert_eq(next, OPLOG_NEXT_SHORT, "size %zu", size);
+            cr_assert_eq(cursor.at, tail.buf.data + boundary);
+        }
+    }
+    cr_assert_eq(whole, 8); /* 0 entries to 7 */
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, every_flipped_bit_is_found)
+{
+    struct oplog_tail tail = new_tail();
+    append_samples(&tail);
+    for (size_t bit = 0; bit < tail.buf.size * 8; bit++) {
+        tail.buf.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        struct oplog_cursor cursor = cursor_of(&tail);
+        enum oplog_next next = read_on(&cursor);
+        cr_assert(next == OPLOG_NEXT_DAMAGED || next == OPLOG_NEXT_SHORT, "bit %zu", bit);
+        cr_assert_leq(cursor.at, tail.buf.data + bit / 8, "bit %zu", bit);
+        tail.buf.data[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, entries_of_another_worker_or_place_are_damaged)
+{
+    struct oplog_tail tail = new_tail();
+    append_samples(&tail);
+    struct oplog_cursor cursor = cursor_of(&tail);
+    cursor.chain = oplog_chain_start(WORKER + 1);
+    cr_assert_eq(read_on(&cursor), OPLOG_NEXT_DAMAGED);
+    cr_assert_eq(cursor.index, 1);
+    /* Entry 2 without entry 1 before it. */
+    struct oplog_entry entry;
+    cursor = cursor_of(&tail);
+    cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_ENTRY);
+    cursor.chain = oplog_chain_start(WORKER);
+    cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_DAMAGED);
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, zeroes_behind_the_last_entry_are_a_short_tail)
+{
+    struct oplog_tail tail = new_tail();
+    append_samples(&tail);
+    static const uint8_t ZEROES[100];
+    ga_buf_append(&tail.buf, ZEROES, sizeof ZEROES);
+    struct oplog_cursor cursor = cursor_of(&tail);
+    cr_assert_eq(read_on(&cursor), OPLOG_NEXT_SHORT);
+    cr_assert_eq(cursor.index, 8);
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, malformed_bodies_are_not_decoded)
+{
+    static const struct {
+        enum oplog_kind kind;
+        const char *body;
+        size_t size;
+    } CASES[] = {
+        {OPLOG_GROW_MEMORY, "", 0},
+        {OPLOG_GROW_MEMORY, "\x80", 1},
+        {OPLOG_GROW_MEMORY, "\x01\x01", 2},
+        {OPLOG_NO_OP, "x", 1},
+        {OPLOG_ACTIVATE_PLUGIN, "\x05" "abcd", 5},
+        {OPLOG_DESCRIBE_RESOURCE, "\x00\x00\x03\x00\x00", 5},
+        {OPLOG_IMPORTED_FUNCTION_INVOKED, "\x02\x01" "a12345678\x02" "b", 13},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct oplog_entry entry = {
+            .kind = CASES[i].kind, .body = (const uint8_t *)CASES[i].body, .body_size = (uint32_t)CASES[i].size};
+        struct oplog_value values[OPLOG_MAX_FIELDS];
+        cr_assert_not(oplog_decode(&entry, values), "case %zu", i);
+    }
+}
+
+Test(oplog, every_kind_is_in_the_table_once)
+{
+    for (unsigned kind = 1; kind < OPLOG_KIND_END; kind++) {
+        cr_assert_not_null(oplog_kind_info(kind)->name);
+        cr_assert_leq(oplog_kind_info(kind)->field_count, OPLOG_MAX_FIELDS);
+        for (unsigned other = 1; other < kind; other++)
+            cr_assert_str_neq(oplog_kind_info(kind)->name, oplog_kind_info(other)->name);
+    }
+    cr_assert_null(oplog_kind_info(0)->name);
+    cr_assert_null(oplog_kind_info(OPLOG_KIND_END)->name);
+    cr_assert_null(oplog_kind_info(255)->name);
+    cr_assert(oplog_is_hint(OPLOG_LOG) && !oplog_is_hint(OPLOG_NO_OP));
+}
