@@ -30,7 +30,7 @@ INCLUDES_hostimpl/exe = hostimpl/exe $(HOST)
 INCLUDES_aot = aot $(BASE)
 INCLUDES_tools/witgen = tools/witgen aot $(BASE)
 INCLUDES_tools/golem-aot = tools/golem-aot aot $(BASE)
-INCLUDES_tests/unit = tests/unit aot $(HOST)
+INCLUDES_tests/unit = tests/unit aot tools/witgen $(HOST)
 
 RT_DIRS = $(BASE) wasm2c-rt/core wasm2c-rt/cabi wasm2c-rt/checkpoint hostimpl/store hostimpl/io hostimpl/durable \
           hostimpl/wasi hostimpl/golem hostimpl/exe
@@ -47,6 +47,7 @@ GUESTS = $(patsubst tests/guests/%.wit,$(BUILD)/guests/%.wasm,$(wildcard tests/g
 GOLEM_AOT = $(BUILD)/bin/golem-aot
 RT_LIBRARY = $(BUILD)/lib/golem-aot/libgolemrt.a
 AOT_LIBRARY = $(BUILD)/obj/libgolemaot.a
+WITGEN_LIBRARY = $(BUILD)/obj/libwitgen.a
 RT_LIBS = -lsqlite3 -luuid -luv -lm
 AOT_LIBS = -lcrypto -lpthread
 
@@ -94,7 +95,12 @@ $(BUILD)/include/golem-aot/.stamp: $(wildcard wasm2c-rt/include/*.h)
 	@cp $^ $(@D)/
 	@touch $@
 
-$(BUILD)/bin/witgen: $(WITGEN_OBJECTS) $(AOT_LIBRARY)
+$(WITGEN_LIBRARY): $(filter-out %/witgen.o,$(WITGEN_OBJECTS))
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(AR) rcsD $@ $^
+
+$(BUILD)/bin/witgen: $(BUILD)/obj/tools/witgen/witgen.o $(WITGEN_LIBRARY) $(AOT_LIBRARY)
 	@mkdir -p $(@D)
 	$(CC) -no-pie -o $@ $^ $(LDFLAGS) $(AOT_LIBS)
 
@@ -113,7 +119,7 @@ $(BUILD)/obj/gen/host_catalog.o: $(BUILD)/gen/host_catalog.c
 	$(CC) $(BASE_CFLAGS) -Iaot -c -o $@ $<
 
 # Host implementations include the generated header.
-$(call objects,hostimpl/durable hostimpl/wasi hostimpl/golem hostimpl/exe): | $(BUILD)/gen/.stamp
+$(call objects,hostimpl/durable hostimpl/wasi hostimpl/golem hostimpl/exe tests/unit): | $(BUILD)/gen/.stamp
 
 define COMPILE_RULES
 $(BUILD)/obj/$(1)/%.o: $(1)/%.c
@@ -129,9 +135,9 @@ $(foreach dir,$(RT_DIRS) aot tools/witgen tools/golem-aot tests/unit,$(eval $(ca
 
 unit: $(UNIT_TESTS)
 
-$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(AOT_LIBRARY) $(RT_LIBRARY) $(BUILD)/obj/gen/host_catalog.o
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(BUILD)/obj/gen/host_catalog.o
 	@mkdir -p $(@D)
-	$(CC) -no-pie -o $@ $< $(BUILD)/obj/gen/host_catalog.o $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) -lcriterion $(RT_LIBS) $(AOT_LIBS)
+	$(CC) -no-pie -o $@ $< $(BUILD)/obj/gen/host_catalog.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) -lcriterion $(RT_LIBS) $(AOT_LIBS)
 
 guests: $(GUESTS)
 
