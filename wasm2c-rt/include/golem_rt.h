@@ -37,6 +37,7 @@ struct cabi_instance {
     bool entered;     /* a task of it runs */
     struct cabi_handle *handles; /* region memory; [0] is never used */
     uint32_t handle_count, handle_capacity, free_head;
+    uint32_t borrow_count; /* borrow handles in the table: all belong to the one task that runs */
 };
 
 /* --- canonical options --- */
