@@ -20,6 +20,7 @@
     X(CALL_BYTES, 1u << 30, "bytes of the native values of one call")                                        \
     X(HANDLES, (1u << 28) - 1, "handles of one instance")                                                    \
     X(MEMORIES, 1024, "linear memories of a worker")                                                         \
+    X(GATE_DEPTH, 200, "nesting of guest calls made by host functions")                                      \
     X(TABLE_ELEMENTS, 10000000, "elements of a table")                                                       \
     X(IDEMPOTENCY_KEY_BYTES, 1024, "bytes of an idempotency key")                                            \
     X(WORKER_NAME_BYTES, 512, "bytes of a worker name")                                                      \
