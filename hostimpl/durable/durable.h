@@ -13,7 +13,8 @@
 /* Appends an entry without payload (NoOp, BeginAtomicRegion, ...) and returns its index. */
 uint64_t durable_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument);
 
-/* Records one value under a name: live runs make(context, result) and records the result; in replay decodes it. */
+/* Records one value under a name: live runs make(context, result) and records the result; in replay decodes it.
+ * request_type and request are NULL where there is no request. */
 void durable_value(struct worker *worker, const char *record_name, enum durability durability,
                    const struct cabi_type *request_type, const void *request, const struct cabi_type *result_type,
                    void *result, void (*make)(void *context, void *result), void *context);

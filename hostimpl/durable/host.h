@@ -78,6 +78,12 @@ const struct worker_preopen *worker_preopens(struct worker *worker, uint32_t *co
 enum worker_stream { WORKER_STDOUT, WORKER_STDERR };
 void worker_log(struct worker *worker, enum worker_stream stream, const void *data, size_t size);
 
+/* wasi:logging: a Log entry with level ("trace" .. "critical") and context, deduplicated like the above. */
+void worker_log_message(struct worker *worker, const char *level, struct cabi_string context, struct cabi_string message);
+
+/* wasi:cli/exit: the guest ends the instance on purpose. */
+__attribute__((noreturn)) void worker_exit(struct worker *worker, uint8_t code);
+
 /* --- host resources --- */
 
 /*
