@@ -101,7 +101,7 @@ struct extern_desc {
     bool type_sub_resource;   /* (type (sub resource)) */
     struct val_ref value;
     bool value_eq;
-    struct core_extern_type core; /* inside module types */
+    struct core_extern_type core; /* inside module types; func.params are not filled in */
 };
 
 /* --- definitions --- */
@@ -115,6 +115,7 @@ struct named_index {
     struct slice name;
     struct sort_index item;
     uint64_t offset;
+    struct slice version_suffix, implements, external_id; /* inline exports only */
 };
 
 enum alias_kind { ALIAS_EXPORT, ALIAS_CORE_EXPORT, ALIAS_OUTER };
@@ -134,12 +135,14 @@ struct canon {
     bool has_encoding, has_memory, has_realloc, has_post_return, has_callback, async;
     enum encoding encoding;
     uint32_t memory, realloc, post_return, callback;
-    uint32_t operands[4];     /* immediates of CANON_ASYNC */
+    uint32_t operands[4];     /* immediates of CANON_ASYNC, in order; bin_canon_builtins tells what they are */
+    struct val_ref result;    /* task.return */
 };
 
 struct def {
     enum def_kind kind;
     uint64_t offset; /* in the input */
+    uint32_t number; /* of the entry of its section that it is or lies in; for messages */
     union {
         struct slice core_module;
         struct component *component;
@@ -186,6 +189,20 @@ struct component {
 };
 
 /* --- bin_: the reader --- */
+
+/*
+ * The canonical built-ins that stand alone (Binary.md, "Canonical Definitions"). Each letter of `operands` is an immediate:
+ *   t type index, f core type index, m core memory index, T core table index, u number (all stored in canon.operands, in order),
+ *   v core value type (stored there as enum core_type_kind), a async flag (canon.async), c flag (stored as an operand),
+ *   r result list (canon.result), o options.
+ */
+struct bin_canon_builtin {
+    uint8_t opcode;
+    const char *name, *operands;
+};
+extern const struct bin_canon_builtin bin_canon_builtins[];
+extern const uint32_t bin_canon_builtin_count;
+const struct bin_canon_builtin *bin_canon_find(uint8_t opcode); /* NULL: unallocated */
 
 /* Parses a whole component. GA_INVALID with offset and spec section on malformed input, GA_LIMIT on absurd sizes;
  * a core module instead of a component is GA_INVALID with a sentence that says so. */
