@@ -54,6 +54,8 @@ struct type_val {
     uint32_t length;                  /* fixed list */
     const struct type_resource *resource; /* own, borrow */
     uint32_t size, depth;             /* all parts counted; checked against GA_MAX_TYPE_* */
+    uint64_t bound_size;              /* elem_size with 64-bit addresses, which is limited (GA_MAX_VALUE_BYTES); */
+    uint32_t bound_align;             /* the real sizes are abi_'s */
     bool has_borrow, has_resource;    /* somewhere inside */
     void *abi;                        /* abi_'s layout, made once */
 };
@@ -95,14 +97,14 @@ struct type_instance {
     struct ga_map exports;    /* name -> struct type_extern *, in order */
     /* Of an instance *type*: the resources it leaves open, fresh for each use. Of an instance: none. */
     type_resources resources;
-    uint32_t size;            /* exports, nested ones counted */
+    uint32_t size, depth;     /* exports, nested ones counted; checked against GA_MAX_TYPE_* */
 };
 
 struct type_component {
     struct ga_map imports, exports; /* name -> struct type_extern *, in order */
     type_resources import_resources; /* given by the one who instantiates */
     type_resources resources;        /* fresh for each instantiation */
-    uint32_t size;
+    uint32_t size, depth;
 };
 
 /* A core type definition, evaluated. */
@@ -113,7 +115,9 @@ struct type_core {
 
 /* --- scopes --- */
 
-enum type_scope_kind { SCOPE_COMPONENT, SCOPE_COMPONENT_TYPE, SCOPE_INSTANCE_TYPE };
+enum type_scope_kind { SCOPE_COMPONENT, SCOPE_COMPONENT_TYPE, SCOPE_INSTANCE_TYPE, SCOPE_MODULE_TYPE };
+
+struct type_surface;
 
 /*
  * The index spaces of a component (or of a component or instance type) while its definitions are evaluated in order. The one who
@@ -127,6 +131,7 @@ struct type_scope {
     enum type_scope_kind kind;
     GA_VEC(struct type_extern) spaces[SORT_COUNT];
     type_resources import_resources, resources; /* all that came into being in this scope */
+    struct type_surface *imports, *exports;     /* type_surface.h; link_ leaves them empty */
 };
 
 /* The scope lives in the context's arena. */
@@ -171,6 +176,8 @@ const struct type_val *type_primitive(struct type_context *context, enum val_kin
 /* A copy of a filled-in type with size, depth and flags computed, and an alias if it has none. NULL if it is beyond
  * GA_MAX_TYPE_SIZE or GA_MAX_TYPE_DEPTH. */
 const struct type_val *type_val_new(struct type_context *context, const struct type_val *contents);
+/* The same with the limit that was exceeded as text. */
+const struct type_val *type_val_make(struct type_context *context, const struct type_val *contents, const char **fault_out);
 struct type_resource *type_resource_new(struct type_context *context, struct slice name);
 
 /* --- relations --- */
@@ -188,10 +195,10 @@ bool type_func_equal(const struct type_func *a, const struct type_func *b, bool 
 enum ga_status type_instantiate(struct type_scope *scope, const struct type_component *component, const struct ga_map *args,
                                 uint64_t offset, struct type_instance **out) GA_MUST_USE;
 
-/* GA_INVALID, with the path to the difference, unless `actual` may stand where `expected` is asked for. Resources that `expected` leaves
- * open in instance or component types stand for whatever `actual` has there. `what` begins the message. */
-enum ga_status type_check_subtype(struct type_scope *scope, struct type_extern actual, struct type_extern expected,
-                                  const char *what, uint64_t offset) GA_MUST_USE;
+/* The type of an export that is given a type of its own: GA_INVALID unless `actual` may stand for it. Resources that `desc` leaves open become
+ * fresh ones, which hide what `actual` has there. */
+enum ga_status type_ascribe(struct type_scope *scope, struct type_extern actual, const struct extern_desc *desc,
+                            struct slice name, uint64_t offset, struct type_extern *out) GA_MUST_USE;
 
 /* Core subtyping, of imports at instantiation and of module types. */
 bool type_core_matches(const struct core_extern_type *actual, const struct core_extern_type *expected);
