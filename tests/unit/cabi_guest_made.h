@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 
 #include "cabi_types_made.h"
+#include "ga_limits.h"
 #include "gate.h"
 #include "region.h"
 #include "trap.h"
@@ -125,8 +126,7 @@ static inline void made_run_lower(struct made_step *step)
     cr_assert_eq(at - step->flat, step->type->flat_count);
 }
 
-static inline const char *try_load(struct cabi_call *call, const struct cabi_type *type, uint32_t addr,
-                                   void *native_out)
+static inline const char *try_load(struct cabi_call *call, const struct cabi_type *type, uint32_t addr, void *native_out)
 {
     return made_attempt(
         (struct made_step){.run = made_run_load, .call = call, .type = type, .addr = addr, .native_out = native_out});

@@ -19,21 +19,26 @@
  * Linear memories never move (core/region.h), so a host pointer into one stays good while realloc runs.
  */
 
-/* One call's context: options and instance of the guest side, and what its borrows need. Zero-initialise. */
+/*
+ * One call's context: options and instance of the guest side, and what its borrows need. Zero-initialise (lends excepted).
+ *
+ * views: lifted UTF-8 strings and lists of plain elements may point into the guest's memory instead of being
+ * copied; good until guest code runs again, that is for the run of a host function and not beyond.
+ * raw_strings, source_encoding: for adapters. Lifted strings stay in the guest's memory and encoding, checked, and
+ * cabi_string.size is the count of code units with its tag; source_encoding says how to read such strings when lowering.
+ */
 struct cabi_call {
     struct rt_options *options;
     struct ga_arena *scratch; /* native strings, lists; lifted values live until it is reset */
     uint32_t task;            /* lifted exports: number of the task, from 1; imports: 0 */
     bool on_guest_stack;      /* realloc and post-return are called directly, not through gate_enter */
-    bool views;       /* lifted UTF-8 strings and lists of plain elements may point into the guest's memory instead of
-                                 being copied: good until guest code runs again */
-    bool raw_strings; /* (adapters) lifted strings stay in the guest's memory and encoding, checked; cabi_string.size is
-                                 the count of code units with its tag */
-    uint8_t source_encoding; /* (adapters) enum rt_encoding of raw strings that are lowered; RT_UTF8 otherwise */
+    bool views;
+    bool raw_strings;
+    uint8_t source_encoding; /* enum rt_encoding; RT_UTF8 but in adapters */
     uint32_t lend_count;     /* handles that this call has lent (imports): given back by cabi_call_end */
     uint32_t lend_capacity;  /* of lends_more */
     uint32_t *lends_more;    /* region memory: handle indexes beyond the first 32 */
-    uint32_t lends[32];      /* need not be initialised */
+    uint32_t lends[32];
 };
 
 /* Loading and storing in linear memory ("Loading", "Storing"). Checks alignment and bounds. */
@@ -50,14 +55,12 @@ void cabi_lower_flat(struct cabi_call *call, const struct cabi_type *type, const
  * cabi_lift_params begins an import's call: it traps if the instance may not leave. It is an effect (own handles leave the
  * table, borrowed ones are lent), so a checkpoint at a host call is taken before it.
  */
-void cabi_lift_params(struct cabi_call *call, const struct cabi_func_type *type, const uint64_t *flat,
-                      void *native_out);
+void cabi_lift_params(struct cabi_call *call, const struct cabi_func_type *type, const uint64_t *flat, void *native_out);
 uint64_t cabi_lower_result(struct cabi_call *call, const struct cabi_func_type *type, const void *native,
                            const uint64_t *flat); /* import: flat holds the return-area pointer, if any */
 void cabi_lower_params(struct cabi_call *call, const struct cabi_func_type *type, const void *native,
                        uint64_t *flat_out);
-void cabi_lift_result(struct cabi_call *call, const struct cabi_func_type *type, const uint64_t *flat,
-                      void *native_out);
+void cabi_lift_result(struct cabi_call *call, const struct cabi_func_type *type, const uint64_t *flat, void *native_out);
 
 /* Ends an import's call: gives lent handles back. For an export (task != 0), after its result was lifted and before
  * post-return: traps if borrow handles are left. */

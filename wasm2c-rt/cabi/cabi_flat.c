@@ -170,8 +170,7 @@ uint64_t cabi_lower_result(struct cabi_call *call, const struct cabi_func_type *
     return slot;
 }
 
-void cabi_lower_params(struct cabi_call *call, const struct cabi_func_type *type, const void *native,
-                       uint64_t *flat_out)
+void cabi_lower_params(struct cabi_call *call, const struct cabi_func_type *type, const void *native, uint64_t *flat_out)
 {
     if (type->params_spilled) {
         uint32_t addr;
@@ -180,8 +179,7 @@ void cabi_lower_params(struct cabi_call *call, const struct cabi_func_type *type
         flat_out[0] = addr;
     } else {
         for (uint32_t i = 0; i < type->param_count; i++)
-            cabi_lower_flat(call, type->params[i].type, (const char *)native + type->params[i].native_offset,
-                            &flat_out);
+            cabi_lower_flat(call, type->params[i].type, (const char *)native + type->params[i].native_offset, &flat_out);
     }
 }
 
