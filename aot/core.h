@@ -36,9 +36,9 @@ enum ga_status core_read(struct ga_arena *arena, struct slice bytes, struct core
 
 /*
  * The pre-pass. Writes a module for wasm2c in which import i is named ("<prefix>i<i>", "f") and export e "e<e>", custom
- * sections are gone, tail calls are such as wasm2c translates rightly (core_prepare.c says which), and active data segments
- * are taken out into `data` (their contents, concatenated) with `segments` telling where each goes - if they are large enough
- * to be worth it. Then:
+ * sections are gone, tail calls are calls that return at once (the C compiler makes jumps of them: core_prepare.c), and active
+ * data segments are taken out into `data` (their contents, concatenated) with `segments` telling where each goes, unless an
+ * offset is something else than a constant or an imported global. Then:
  *   - the glue copies them right after wasm2c_<prefix>_instantiate(), in order, each checked against the memory's size
  *     (trap "out of bounds memory access"; earlier segments stay written),
  *   - memory m that a segment goes to is exported as "m<m>", an imported global g (by import index) that an offset names as
@@ -61,6 +61,7 @@ struct core_segment {
 struct core_prepared {
     char prefix[24];
     char data_symbol[24];    /* "d" and 16 hex digits; "" when no data was taken out */
+    bool tail_calls;         /* compile with sibling calls optimised */
     bool start_exported;     /* as "s": call w2c_<prefix>_s(instance) last */
     struct ga_buf wasm;
     struct ga_buf data;

@@ -21,7 +21,7 @@ void core_fail(struct core_reader *reader, const uint8_t *at, const char *format
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     reader->in.failed = true;
-    (void)!ga_report_at(reader->report, GA_INVALID, (uint64_t)(at - reader->parts->start), "core module: %s", text);
+    ga_report_at(reader->report, GA_INVALID, (uint64_t)(at - reader->parts->start), "core module: %s", text);
 }
 
 uint32_t core_read_u32(struct core_reader *reader, const char *what)
@@ -364,7 +364,10 @@ static void read_imports(struct core_reader *reader)
         struct core_import *import = &module->imports[i];
         import->module = read_name(reader, "name of an import's module");
         import->name = read_name(reader, "name of an import");
+        const uint8_t *desc = reader->in.at;
         read_extern_type(reader, &import->type);
+        *GA_PUSH(reader->arena, &reader->parts->import_descs) =
+            (struct slice){(const char *)desc, (uint32_t)(reader->in.at - desc)};
         module->import_count++;
     }
 }
@@ -456,6 +459,7 @@ static void read_export(struct core_reader *reader, struct core_export *export)
         export->type = items[kind][index];
     }
     export->type.kind = kind;
+    *GA_PUSH(reader->arena, &parts->export_indexes) = index;
 }
 
 static void read_exports(struct core_reader *reader)
