@@ -25,9 +25,12 @@ static void print_result(const struct build_result *result, const char *output)
 {
     fputs("{\"output\":", stdout);
     cli_json_string(output);
-    printf(",\"bytes\":%llu,\"cached\":%s,\"objects\":%u,\"objects_cached\":%u,\"start_image\":%s,\"milliseconds\":%.1f}\n",
+    printf(",\"bytes\":%llu,\"cached\":%s,\"objects\":%u,\"objects_cached\":%u,\"start_image\":%s,\"milliseconds\":{",
            (unsigned long long)result->size_bytes, result->cached ? "true" : "false", result->object_count,
-           result->object_cached_count, result->has_start_image ? "true" : "false", result->total_ms);
+           result->object_cached_count, result->has_start_image ? "true" : "false");
+    for (int phase = 0; phase < PHASE_COUNT; phase++)
+        printf("%s\"%s\":%.1f", phase ? "," : "", build_phase_names[phase], result->phase_ms[phase]);
+    puts("}}");
 }
 
 static int run(const struct cli_call *call)
@@ -45,7 +48,7 @@ static int run(const struct cli_call *call)
         return cli_usage_error(call, "option -o EXE is missing");
     struct ga_report report = {0};
     struct build_result result = {0};
-    if (build_executable_result(&build, &result, &report) != GA_OK)
+    if (build_executable(&build, &result, &report) != GA_OK)
         return cli_fail(call, &report, build.input);
     if (cli_json(call))
         print_result(&result, build.output);
