@@ -13,6 +13,7 @@ struct abi_layout {
     uint32_t flat_count;                  /* 255: more than 16 */
     uint8_t flat[16];                     /* enum core_type_kind */
     bool has_handles, plain;
+    const struct type_val *uncarried;     /* a part that has no native shape (stream, map, ...), or NULL */
     const uint32_t *offsets, *native_offsets; /* record, tuple: one for each member */
 };
 

@@ -250,12 +250,30 @@ static void layout_compute(struct ga_arena *arena, struct abi_layout *layout, co
     }
 }
 
+static const struct type_val *part_uncarried(struct ga_arena *arena, const struct type_val *part)
+{
+    return part != NULL ? abi_layout(arena, part)->uncarried : NULL;
+}
+
+static const struct type_val *find_uncarried(struct ga_arena *arena, const struct type_val *type)
+{
+    if (type->kind > VAL_BORROW)
+        return type;
+    const struct type_val *found = part_uncarried(arena, type->element);
+    if (found == NULL)
+        found = part_uncarried(arena, type->err);
+    for (uint32_t i = 0; i < type->member_count && found == NULL; i++)
+        found = part_uncarried(arena, type->members[i].type);
+    return found;
+}
+
 const struct abi_layout *abi_layout(struct ga_arena *arena, const struct type_val *type)
 {
     GA_ASSERT(type != NULL);
     if (type->abi == NULL) {
         struct abi_layout *layout = GA_NEW(arena, struct abi_layout);
         layout_compute(arena, layout, type);
+        layout->uncarried = find_uncarried(arena, type);
         ((struct type_val *)type)->abi = layout; /* a cache: the type itself does not change */
     }
     return type->abi;

@@ -1,6 +1,7 @@
 #ifndef AOT_LINK_H
 #define AOT_LINK_H
 
+#include "core.h"
 #include "types.h"
 
 /*
@@ -28,6 +29,7 @@ struct core_item {
 struct plan_module {
     struct slice bytes; /* distinct by content */
     struct core_module *core; /* core_'s reading of it: imports and exports with their types */
+    struct ga_map exports;    /* name -> struct core_export * of core */
 };
 
 struct plan_core_instance {
@@ -64,9 +66,11 @@ struct plan_lower {
 };
 
 struct plan_resource {
-    struct slice name;
+    const struct type_resource *type; /* whose plan_index is this one's */
+    struct slice name;        /* the first name it was exported under; "" if there is none */
     bool imported;            /* the host's: imports_interface.name */
-    struct slice interface;   /* imported: "wasi:io/streams@0.2.3"; "" for one imported by bare name */
+    bool exported;            /* by the root */
+    struct slice interface;   /* imported or exported: "wasi:io/streams@0.2.3"; "" for one without interface */
     uint32_t component_instance;
     bool has_dtor;
     struct core_item dtor;

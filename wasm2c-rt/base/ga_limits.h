@@ -13,6 +13,7 @@
     X(NAME_BYTES, 100000, "bytes of a name")                                                                 \
     X(CORE_INSTANCES, 4096, "core instances after linking")                                                  \
     X(COMPONENT_INSTANCES, 4096, "component instances after linking")                                        \
+    X(LINK_STEPS, 20000000, "definitions evaluated while linking")                                           \
     X(FUNC_PARAMS, 1000, "parameters of a function")                                                         \
     X(FLAT_PARAMS, 16, "flat parameters (MAX_FLAT_PARAMS)")                                                  \
     X(FLAT_RESULTS, 1, "flat results (MAX_FLAT_RESULTS)")                                                    \
