@@ -8,12 +8,15 @@
 /*
  * The glue: one C file for a component. Includes the modules' headers ("<prefix>.h") and golem_rt.h; defines
  * golem_component, the root struct, bindings of imports, type tables, export tables, adapters. Symbols that are direct
- * core-to-core calls are not functions but link-time equations (`--defsym A=B`), listed in defsyms, one a line.
+ * core-to-core calls are not functions but link-time equations (`--defsym A=B`), listed in defsyms as "A=B", one a line.
  */
 struct emit_input {
     const struct plan *plan;
     const struct core_prepared *modules; /* parallel to plan->modules */
-    const struct catalog_func *const *imports; /* parallel to plan->imports; NULL: missing, traps on call */
+    /* From catalog_resolve. Parallel to plan->imports; NULL: missing, traps on call. */
+    const struct catalog_func *const *imports;
+    /* Parallel to plan->resources: C name of the host's struct cabi_resource; NULL: none. The array may be NULL: no host. */
+    const char *const *resources;
     const char *component_name, *component_hash, *wit;
 };
 

@@ -21,6 +21,7 @@ struct catalog_interface {
     const char *const *resources;    /* "input-stream" */
     const char *const *resource_symbols; /* C names of their struct cabi_resource */
     const char *const *types;        /* names of other exported types, NULL-terminated */
+    const char *pre;                 /* pre-release of the version ("draft"); NULL: none. 0.0.0 without one: no version */
 };
 
 extern const struct catalog_interface host_catalog[];

@@ -194,3 +194,15 @@ uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat)
     cabi_call_end(&caller);
     return result;
 }
+
+/* The compiler emits these only between instances that are not inside each other, and nothing is converted between them. */
+void rt_component_enter(struct cabi_instance *caller, struct cabi_instance *callee)
+{
+    require_leave(caller);
+    cabi_instance_enter(callee, caller);
+}
+
+void rt_component_leave(struct cabi_instance *caller, struct cabi_instance *callee)
+{
+    cabi_instance_leave(callee, caller);
+}

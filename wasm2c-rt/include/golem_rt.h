@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "cabi_types.h"
 #include "wasm-rt.h"
@@ -108,6 +109,67 @@ struct rt_adapter {
     void (*post_return)(uint64_t *flat);
 };
 uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat);
+
+/*
+ * Around a direct call from one component instance to another whose values are core values as they are. enter traps unless the
+ * caller may leave and the callee may be entered (CanonicalABI.md, "Component Invocation"); both run on the guest stack.
+ */
+void rt_component_enter(struct cabi_instance *caller, struct cabi_instance *callee);
+void rt_component_leave(struct cabi_instance *caller, struct cabi_instance *callee);
+
+/* --- flat values --- */
+
+/* Floats travel as their bits in the low half or all of an element. */
+static inline uint64_t rt_f32_to_flat(float value)
+{
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline uint64_t rt_f64_to_flat(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float rt_f32_from_flat(uint64_t flat)
+{
+    uint32_t bits = (uint32_t)flat;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline double rt_f64_from_flat(uint64_t flat)
+{
+    double value;
+    memcpy(&value, &flat, sizeof value);
+    return value;
+}
+
+/* --- data segments that were taken out of a module --- */
+
+struct rt_segment {
+    uint32_t offset; /* in the memory, relative to base */
+    uint32_t size;
+    uint64_t data;   /* in the module's data */
+};
+
+/* Active segments as they run when a module is instantiated: in order, each checked before anything of it is written. base is
+ * the value of the global an offset names; sums are modulo 2^32. */
+static inline void rt_copy_segments(wasm_rt_memory_t *memory, uint32_t base, const unsigned char *data,
+                                    const struct rt_segment *segments, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t offset = base + segments[i].offset;
+        if (offset > memory->size || segments[i].size > memory->size - offset)
+            wasm_rt_trap(WASM_RT_TRAP_OOB);
+        if (segments[i].size > 0)
+            memcpy(memory->data + offset, data + segments[i].data, segments[i].size);
+    }
+}
 
 /* --- the component --- */
 
