@@ -135,9 +135,9 @@ $(foreach dir,$(RT_DIRS) aot tools/witgen tools/golem-aot tests/unit,$(eval $(ca
 
 unit: $(UNIT_TESTS)
 
-$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(BUILD)/obj/gen/host_catalog.o
+$(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/tests/unit/criterion_arena.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(BUILD)/obj/gen/host_catalog.o
 	@mkdir -p $(@D)
-	$(CC) -no-pie -o $@ $< $(BUILD)/obj/gen/host_catalog.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) -lcriterion $(RT_LIBS) $(AOT_LIBS)
+	$(CC) -no-pie -o $@ $< $(BUILD)/obj/tests/unit/criterion_arena.o $(BUILD)/obj/gen/host_catalog.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) -lcriterion $(RT_LIBS) $(AOT_LIBS)
 
 guests: $(GUESTS)
 

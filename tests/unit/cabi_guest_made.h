@@ -90,10 +90,22 @@ struct made_step {
     uint64_t *flat;
 };
 
+static inline uint64_t made_step_on_host(const struct rt_lower *lower, uint64_t *flat)
+{
+    (void)lower;
+    struct made_step *step = (struct made_step *)(uintptr_t)flat[0];
+    step->run(step);
+    return 0;
+}
+
+/* On the guest's stack, or behind a gate as a host function's values are. */
 static inline void made_step_enter(uint64_t *flat)
 {
     struct made_step *step = (struct made_step *)(uintptr_t)flat[0];
-    step->run(step);
+    if (step->call && !step->call->on_guest_stack)
+        gate_call(made_step_on_host, NULL, flat);
+    else
+        step->run(step);
 }
 
 static inline const char *made_attempt(struct made_step step)
