@@ -1,0 +1,167 @@
+#include "durable.h"
+#include "io_clock.h"
+#include "wasi_io.h"
+
+/*
+ * What was ready is recorded, so replay does not wait. A worker that only sleeps, and for long, does not keep its process: it
+ * is suspended and woken at the deadline (Golem's rule). A wait that would be missed after a crash is preceded by a
+ * commit: the deadline it waits for must be on disk, or the sleep would begin anew.
+ */
+static const uint64_t suspend_ns = 10u * 1000000000ull;
+static const uint64_t commit_ns = 10u * 1000000ull;
+
+const struct host_resource_type wasi_io_poll_pollable_type = {
+    .name = "wasi:io/poll.pollable",
+    .record_size = sizeof(struct wasi_pollable),
+};
+
+uint32_t wasi_pollable_new(struct worker *worker, const struct wasi_pollable_ops *ops, uint32_t subject,
+                           uint64_t deadline_ns)
+{
+    uint32_t rep;
+    struct wasi_pollable *pollable = host_resource_new(worker, &wasi_io_poll_pollable_type, &rep);
+    *pollable = (struct wasi_pollable){ops, subject, deadline_ns};
+    if (subject != 0)
+        host_resource_set_parent(worker, rep, subject);
+    return rep;
+}
+
+static bool always_ready(struct worker *worker, const struct wasi_pollable *pollable)
+{
+    (void)worker;
+    (void)pollable;
+    return true;
+}
+
+const struct wasi_pollable_ops wasi_pollable_always = {.ready = always_ready, .deterministic = true};
+
+static bool timer_ready(struct worker *worker, const struct wasi_pollable *pollable)
+{
+    (void)worker;
+    return io_clock_monotonic_ns() >= pollable->deadline_ns;
+}
+
+const struct wasi_pollable_ops wasi_pollable_timer = {.ready = timer_ready};
+
+/* --- waiting --- */
+
+/* A poll under way. */
+struct wait {
+    struct worker *worker;
+    const uint32_t *reps;
+    uint32_t count;
+    struct pollfd *fds;
+    uint32_t fd_count;
+    uint64_t deadline_ns; /* the earliest */
+    uint32_t *ready;
+    uint32_t ready_count;
+};
+
+static void wait_collect_ready(struct wait *wait)
+{
+    wait->ready_count = 0;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const struct wasi_pollable *pollable =
+            host_resource_get(wait->worker, &wasi_io_poll_pollable_type, wait->reps[i]);
+        if (pollable->ops->ready(wait->worker, pollable))
+            wait->ready[wait->ready_count++] = i;
+    }
+}
+
+static void wait_collect_causes(struct wait *wait)
+{
+    wait->fd_count = 0;
+    wait->deadline_ns = IO_CLOCK_NEVER;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const struct wasi_pollable *pollable =
+            host_resource_get(wait->worker, &wasi_io_poll_pollable_type, wait->reps[i]);
+        if (pollable->deadline_ns < wait->deadline_ns)
+            wait->deadline_ns = pollable->deadline_ns;
+        if (pollable->ops->wait == NULL)
+            continue;
+        struct pollfd *fd = &wait->fds[wait->fd_count++];
+        *fd = (struct pollfd){.fd = -1};
+        fd->fd = pollable->ops->wait(wait->worker, pollable, &fd->events);
+    }
+}
+
+static bool is_durable(struct worker *worker)
+{
+    return !worker_is_command(worker) && !worker_is_ephemeral(worker);
+}
+
+/* Before a durable worker blocks. May not return. */
+static void wait_prepare(struct wait *wait)
+{
+    uint64_t now = io_clock_monotonic_ns();
+    uint64_t left = wait->deadline_ns > now ? wait->deadline_ns - now : 0;
+    if (wait->fd_count == 0 && wait->deadline_ns != IO_CLOCK_NEVER && left >= suspend_ns)
+        durable_suspend(wait->worker, io_clock_wall_ns() + left);
+    if (left >= commit_ns)
+        durable_commit(wait->worker);
+}
+
+static void poll_now(struct worker *worker, const uint32_t *reps, size_t count, struct cabi_list *result_out)
+{
+    struct wait wait = {.worker = worker, .reps = reps, .count = (uint32_t)count};
+    wait.fds = worker_alloc(worker, count * sizeof *wait.fds);
+    wait.ready = worker_alloc(worker, count * sizeof *wait.ready);
+    for (wait_collect_ready(&wait); wait.ready_count == 0; wait_collect_ready(&wait)) {
+        wait_collect_causes(&wait);
+        if (is_durable(worker))
+            wait_prepare(&wait);
+        (void)io_clock_poll(wait.fds, wait.fd_count, wait.deadline_ns);
+    }
+    *result_out = (struct cabi_list){wait.ready, wait.ready_count};
+}
+
+/* --- the interface --- */
+
+void wasi_io_poll_poll(struct worker *worker, struct cabi_list in, struct cabi_list *result_out)
+{
+    if (in.count == 0)
+        worker_trap(worker, "poll of an empty list");
+    poll_now(worker, in.items, in.count, result_out);
+}
+
+struct one {
+    struct worker *worker;
+    uint32_t rep;
+};
+
+static void make_block(void *context, void *result)
+{
+    const struct one *one = context;
+    poll_now(one->worker, &one->rep, 1, result);
+}
+
+/* A poll of one, and recorded as that. */
+void wasi_io_poll_pollable_block(struct worker *worker, uint32_t self)
+{
+    const struct cabi_func_type *type = host_wasi_io_poll_poll.type;
+    struct one one = {worker, self};
+    struct cabi_list request = {&one.rep, 1}, result = {0};
+    durable_value(worker, host_wasi_io_poll_pollable_block.record_name, DURABLE_READ_LOCAL, type->params_tuple, &request,
+                  type->result, &result, make_block, &one);
+}
+
+static void make_ready(void *context, void *result)
+{
+    const struct one *one = context;
+    const struct wasi_pollable *pollable = host_resource_get(one->worker, &wasi_io_poll_pollable_type, one->rep);
+    *(bool *)result = pollable->ops->ready(one->worker, pollable);
+}
+
+/* Golem does not record it; but then a guest that asks a timer whether it has elapsed cannot be replayed. */
+bool wasi_io_poll_pollable_ready(struct worker *worker, uint32_t self)
+{
+    const struct wasi_pollable *pollable = host_resource_get(worker, &wasi_io_poll_pollable_type, self);
+    struct one one = {worker, self};
+    bool result = false;
+    if (pollable->ops->deterministic)
+        return pollable->ops->ready(worker, pollable);
+    const struct cabi_func_type *type = host_wasi_io_poll_pollable_ready.type;
+    durable_value(worker, host_wasi_io_poll_pollable_ready.record_name, DURABLE_READ_LOCAL, type->params_tuple, &one.rep,
+                  type->result, &result, make_ready, &one);
+    return result;
+}
