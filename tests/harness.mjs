@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 export const top = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -17,15 +18,15 @@ export function guest(name) {
     return path;
 }
 
-/** The executable of a guest; built when it is older than what it is made of. */
-export function executable(name) {
+/** The executable of a guest, built with these options; built when it is older than what it is made of. */
+export function executable(name, ...options) {
     const source = guest(name);
-    const path = join(build, 'exe', name);
+    const path = join(build, 'exe', name + options.join(''));
     const inputs = [source, golemAot, join(build, 'lib/golem-aot/libgolemrt.a')];
     const newest = Math.max(...inputs.map((input) => statSync(input).mtimeMs));
     if (!existsSync(path) || statSync(path).mtimeMs < newest) {
         mkdirSync(dirname(path), { recursive: true });
-        const done = run(golemAot, ['build', source, '-o', path]);
+        const done = run(golemAot, ['build', source, '-o', path, ...options]);
         if (done.status !== 0) throw new Error(`build of ${name} ended with ${done.status}: ${done.stderr}`);
     }
     return path;
@@ -84,6 +85,41 @@ export function runAndKill(program, args, milliseconds, { folder, env } = {}) {
     });
 }
 
+/** A running `invoke --stdin`: a call a line, and one answer line for each. */
+export class Session {
+    constructor(program, args, options = {}) {
+        this.child = spawn(program, [...args, 'invoke', '--stdin'], { stdio: ['pipe', 'pipe', 'pipe'], ...options });
+        this.child.stdin.on('error', () => {}); // it may have ended; what it said before is still to be read
+        this.lines = createInterface({ input: this.child.stdout, crlfDelay: Infinity })[Symbol.asyncIterator]();
+        this.stderr = '';
+        this.child.stderr?.setEncoding('utf8').on('data', (text) => (this.stderr += text));
+        this.closed = new Promise((tell) => this.child.on('close', (status, signal) => tell({ status, signal })));
+    }
+    /** The answer line, whatever it is. */
+    async ask(line) {
+        this.child.stdin.write(`${line}\n`);
+        const { value, done } = await this.lines.next();
+        if (!done) return value;
+        const { status, signal } = await this.closed;
+        throw new Error(`${line.slice(0, 200)}: ended with ${signal ?? status} instead of an answer: ${this.stderr}`);
+    }
+    /** The result. */
+    async call(line) {
+        const answer = await this.ask(line);
+        if (/^(trap|error):/.test(answer)) throw new Error(`${line.slice(0, 200)}: ${answer}`);
+        return answer;
+    }
+    /** Nothing more is asked; how it ended. */
+    async end() {
+        this.child.stdin.end();
+        return { ...(await this.closed), stderr: this.stderr };
+    }
+    async kill() {
+        this.child.kill('SIGKILL');
+        await this.closed;
+    }
+}
+
 /** A worker of an executable in a data directory. */
 export class Worker {
     constructor(program, data, name = 'w', env = process.env) {
@@ -94,6 +130,13 @@ export class Worker {
     }
     invokeArgs(key, fn, ...values) {
         return this.args('--key', key, 'invoke', fn, ...values);
+    }
+    /** Runs a verb to its end, however it ends. */
+    run(...rest) {
+        return run(this.program, this.args(...rest), { env: this.env });
+    }
+    session() {
+        return new Session(this.program, this.args(), { env: this.env });
     }
     invoke(key, fn, ...values) {
         return must(this.program, this.invokeArgs(key, fn, ...values), { env: this.env });

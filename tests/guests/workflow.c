@@ -315,6 +315,19 @@ GUEST_EXPORT(API "#fulfil-promise") uint32_t fulfil_promise(uint64_t index, uint
     return done;
 }
 
+GUEST_EXPORT(API "#fulfil-promise-of")
+uint32_t fulfil_promise_of(char *worker, size_t worker_len, uint64_t index, uint8_t *data, size_t data_len)
+{
+    struct worker_id self = self_id();
+    uint32_t done = host_complete_promise(self.component_id.high_bits, self.component_id.low_bits, worker, worker_len,
+                                          index, data, data_len);
+
+    guest_string_free(self.worker_name);
+    guest_string_free(guest_string(worker, worker_len));
+    bytes_free((struct guest_bytes){data, data_len});
+    return done;
+}
+
 GUEST_EXPORT(API "#run-with-promise") uint64_t run_with_promise(uint32_t steps)
 {
     uint64_t sum = 0;

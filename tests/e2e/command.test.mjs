@@ -1,0 +1,113 @@
+// A command (wasi:cli/run): stdio, arguments, environment and exit code are its own, through `golem-aot run` and through the executable.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { executable, golemAot, guest, run, scratch } from '../harness.mjs';
+
+const program = executable('hello');
+
+/** The ways to run it: [what is started, its arguments for these options and these arguments of the guest]. */
+const ways = {
+    'golem-aot run X.wasm': (options, args) => [golemAot, ['run', ...options, guest('hello'), ...args]],
+    'golem-aot run EXE': (options, args) => [golemAot, ['run', ...options, program, ...args]],
+    'EXE run': (options, args) => [program, [...options, 'run', ...args]],
+};
+
+for (const [way, command] of Object.entries(ways)) {
+    const start = (options, args, more) => run(...command(options, args), more);
+
+    test(`${way}: output, arguments and environment`, () => {
+        assert.deepEqual(start([], []), { status: 0, signal: null, stdout: 'Hello, world!\n', stderr: '' });
+        const { status, stdout, stderr } = start(['--env', 'NAME=Ümläut = x'], ['a', '', 'b c', '--dir', '-x']);
+        assert.equal(status, 0, stderr);
+        assert.equal(stdout, 'Hello, Ümläut = x!\nargument 1: a\nargument 2: \nargument 3: b c\nargument 4: --dir\nargument 5: -x\n');
+    });
+
+    test(`${way}: the exit code and the error stream are the guest's`, () => {
+        const { status, stdout, stderr } = start([], ['--fail']);
+        assert.notEqual(status, 0);
+        assert.equal(status, 1, 'wasi:cli/run gives only ok and error');
+        assert.equal(stdout, 'Hello, world!\n');
+        assert.equal(stderr, 'failing, as asked\n');
+    });
+
+    test(`${way}: standard input goes through whole, binary and long`, () => {
+        const input = Buffer.from(Array.from({ length: 300_000 }, (_, i) => i * 31 % 256));
+        const { status, stdout } = start([], ['--cat'], { input, encoding: 'buffer' });
+        assert.equal(status, 0);
+        assert.ok(stdout.equals(Buffer.concat([Buffer.from('Hello, world!\n'), input])));
+        assert.equal(start([], ['--cat'], { input: '' }).stdout, 'Hello, world!\n');
+    });
+
+    test(`${way}: a reader that leaves early ends it, without a crash`, () => {
+        const [file, args] = command([], ['--cat']);
+        const { stdout } = run('bash', ['-c', 'yes | "$0" "$@" | head -n 1; echo "${PIPESTATUS[1]}"', file, ...args], { timeout: 20_000 });
+        const [first, status] = stdout.split('\n');
+        assert.equal(first, 'Hello, world!');
+        assert.ok([0, 1, 128 + 13].includes(Number(status)), `ended with ${status}`);
+    });
+
+    test(`${way}: the caller's own environment stays outside`, () => {
+        assert.equal(start([], [], { env: { ...process.env, NAME: 'leaked' } }).stdout, 'Hello, world!\n');
+    });
+
+    test(`${way}: it leaves no file behind`, (t) => {
+        const folder = scratch(t);
+        assert.equal(start([], [], { cwd: folder }).status, 0);
+        assert.deepEqual(readdirSync(folder), []);
+    });
+}
+
+test('closed standard streams are no crash', () => {
+    const { stdout } = run('bash', ['-c', '"$0" run --cat <&- >&- 2>&-; echo $?', program]);
+    assert.ok([0, 1].includes(Number(stdout)), stdout);
+});
+
+test('a full output device is an error', () => {
+    const { stdout, stderr } = run('bash', ['-c', '"$0" run > /dev/full; echo $?', program]);
+    assert.equal(stdout, '1\n', stderr);
+});
+
+test('what has no wasi:cli/run cannot be run, and says so', () => {
+    for (const [file, args] of [[executable('counter'), ['run']], [golemAot, ['run', guest('counter')]], [golemAot, ['run', executable('counter')]]]) {
+        const { status, stderr } = run(file, args);
+        assert.equal(status, 1, stderr);
+        assert.match(stderr, /run/);
+    }
+});
+
+test('golem-aot itself: version, help, wrong usage', () => {
+    assert.match(run(golemAot, ['--version']).stdout, /^golem-aot \d+\.\d+/);
+    assert.match(run(golemAot, ['--help']).stdout, /build[\s\S]*validate[\s\S]*inspect[\s\S]*run/);
+    for (const verb of ['build', 'validate', 'inspect', 'run']) {
+        const { status, stdout } = run(golemAot, [verb, '--help']);
+        assert.equal(status, 0);
+        assert.match(stdout, new RegExp(`golem-aot ${verb}`));
+        assert.equal(run(golemAot, [verb]).status, 2);
+        assert.equal(run(golemAot, [verb, '--no-such-option', 'x']).status, 2);
+    }
+    for (const args of [[], ['fly'], ['--fly'], ['build', guest('counter')], ['build', guest('counter'), '-o']]) assert.equal(run(golemAot, args).status, 2, `${args}`);
+});
+
+test('a file that cannot be read or written is named', (t) => {
+    const missing = `${scratch(t)}/missing.wasm`;
+    for (const args of [['validate', missing], ['inspect', missing], ['build', missing, '-o', `${missing}.out`], ['run', missing]]) {
+        const { status, stderr } = run(golemAot, args);
+        assert.equal(status, 1, stderr);
+        assert.ok(stderr.includes('missing.wasm'), stderr);
+    }
+    const { status, stderr } = run(golemAot, ['build', guest('counter'), '-o', '/no/such/folder/counter']);
+    assert.equal(status, 1);
+    assert.ok(stderr.includes('/no/such/folder'), stderr);
+});
+
+test('inspect gives the world as WIT, of a component and of its executable alike', () => {
+    const text = run(golemAot, ['inspect', guest('counter')]);
+    assert.equal(text.status, 0, text.stderr);
+    assert.match(text.stdout, /export demo:counter\/api@1\.0\.0/);
+    assert.match(text.stdout, /inc-by: func\(value: u64\)/);
+    const imports = run(golemAot, ['inspect', guest('workflow')]).stdout;
+    assert.match(imports, /import golem:api\/host@1\.1\.5/);
+    assert.equal(run(golemAot, ['inspect', executable('counter')]).stdout, text.stdout);
+});

@@ -1,0 +1,363 @@
+// Damaged data directories. A checkpoint that is missing, torn, foreign or of another build costs time and nothing else; an oplog
+// that is damaged in the middle is refused by the number of the entry; a full disk loses nothing that was acknowledged.
+
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { chance, executable, must, run, scratch, Worker } from '../harness.mjs';
+
+const API = 'demo:workflow/api@1.0.0', COUNTER = 'demo:counter/api@1.0.0';
+const workflow = executable('workflow'), counter = executable('counter');
+
+/** The worker's slot files, those that exist. */
+function slots(worker) {
+    const folders = readdirSync(join(worker.data, 'workers'));
+    assert.equal(folders.length, 1, 'one worker');
+    return [0, 1].map((i) => join(worker.data, 'workers', folders[0], `ckpt-${i}`)).filter(existsSync);
+}
+
+/** A worker with a history, two checkpoints in it and something behind them; what it must answer. */
+function prepare(data, program = workflow, steps = 300) {
+    const worker = new Worker(program, data);
+    worker.invoke('run 1', `${API}.{run}`, String(steps), '3');
+    must(program, worker.args('checkpoint'));
+    worker.invoke('run 2', `${API}.{run}`, '200', '3');
+    must(program, worker.args('checkpoint'));
+    const total = worker.invoke('run 3', `${API}.{run}`, '100', '3');
+    return { worker, total, digest: must(program, worker.args('--key', 'digest', 'invoke', `${API}.{memory-digest}`)) };
+}
+
+/** The worker in `data` still is what was prepared. */
+function checkWhole({ total, digest }, data, what, program = workflow) {
+    const worker = new Worker(program, data);
+    assert.equal(worker.invoke('check total', `${API}.{total}`), total, what);
+    assert.equal(worker.invoke('check digest', `${API}.{memory-digest}`), digest, what);
+    worker.verify();
+}
+
+/** A fresh copy of a data directory. */
+function copyOf(t, data) {
+    const copy = join(scratch(t), 'data');
+    cpSync(data, copy, { recursive: true });
+    return copy;
+}
+
+const flip = (path, offset, bit = 0) => {
+    const bytes = readFileSync(path);
+    bytes[offset] ^= 1 << bit;
+    writeFileSync(path, bytes);
+};
+
+test('checkpoint slots that are missing, empty, cut or turned to noise cost only time', (t) => {
+    const made = prepare(join(scratch(t), 'data'));
+    assert.equal(slots(made.worker).length, 2);
+    const size = statSync(slots(made.worker)[0]).size;
+    const random = chance(7);
+    const harms = {
+        missing: (path) => rmSync(path),
+        empty: (path) => truncateSync(path, 0),
+        'one byte': (path) => truncateSync(path, 1),
+        'cut in the header': (path) => truncateSync(path, 100),
+        'cut at a page': (path) => truncateSync(path, 4096),
+        'cut in the pages': (path) => truncateSync(path, Math.floor(size / 2)),
+        'cut at the last byte': (path) => truncateSync(path, statSync(path).size - 1),
+        noise: (path) => writeFileSync(path, Buffer.from(Array.from({ length: 20_000 }, () => random() * 256))),
+        zeroes: (path) => writeFileSync(path, Buffer.alloc(statSync(path).size)),
+        'a directory': (path) => (rmSync(path), mkdirSync(path)),
+    };
+    for (const [what, harm] of Object.entries(harms))
+        for (const which of [[0], [1], [0, 1]]) {
+            const data = copyOf(t, made.worker.data);
+            const files = slots(new Worker(workflow, data));
+            for (const i of which) harm(files[i]);
+            checkWhole(made, data, `slot ${which}: ${what}`);
+        }
+});
+
+test('a bit that is flipped anywhere in both slots changes no result', (t) => {
+    const made = prepare(join(scratch(t), 'data'));
+    const random = chance(8);
+    const offsets = [0, 4, 8, 16, 24, 32, 40, 48, 56, 64, 100, 200, 4096, 4104, 5000, -1, -4096, ...Array.from({ length: 15 }, () => random())];
+    for (const offset of offsets) {
+        const data = copyOf(t, made.worker.data);
+        for (const path of slots(new Worker(workflow, data))) {
+            const { size } = statSync(path);
+            flip(path, offset < 0 ? size + offset : offset % 1 > 0 ? Math.floor(offset * size) : Math.min(offset, size - 1), Math.floor(random() * 8));
+        }
+        checkWhole(made, data, `offset ${offset}`);
+    }
+});
+
+test('a checkpoint of another worker is not taken', (t) => {
+    const folder = scratch(t);
+    const one = prepare(join(folder, 'one')), two = prepare(join(folder, 'two'), workflow, 250);
+    assert.notEqual(one.total, two.total);
+    const from = slots(one.worker), to = slots(two.worker);
+    const kept = from.map((path) => readFileSync(path));
+    for (const [i, path] of from.entries()) cpSync(to[i], path);
+    for (const [i, path] of to.entries()) writeFileSync(path, kept[i]);
+    checkWhole(one, one.worker.data, 'the first');
+    checkWhole(two, two.worker.data, 'the second');
+});
+
+test('a checkpoint that is older than the oplog, or newer, is no danger', (t) => {
+    const folder = scratch(t), data = join(folder, 'data');
+    const worker = new Worker(workflow, data);
+    worker.invoke('1', `${API}.{run}`, '100', '2');
+    must(workflow, worker.args('checkpoint'));
+    const old = join(folder, 'old');
+    cpSync(data, old, { recursive: true });
+    const total = worker.invoke('2', `${API}.{run}`, '100', '2');
+    const digest = worker.invoke('digest', `${API}.{memory-digest}`);
+    must(workflow, worker.args('checkpoint'));
+    must(workflow, worker.args('checkpoint'));
+    const newer = slots(worker).map((path) => readFileSync(path));
+    // The old database with the new slots: the worker is what the oplog says.
+    const oldWorker = new Worker(workflow, old);
+    for (const [i, path] of slots(worker).entries()) writeFileSync(path.replace(data, old), newer[i]);
+    const oldTotal = oldWorker.invoke('total', `${API}.{total}`);
+    assert.equal(oldTotal, worker.invoke('1', `${API}.{run}`, '100', '2'));
+    assert.notEqual(oldTotal, total);
+    oldWorker.verify();
+    // The new database with an old slot only.
+    for (const path of slots(worker)) rmSync(path);
+    const oldSlots = readdirSync(join(old, 'workers'), { recursive: true });
+    assert.ok(oldSlots.length > 0);
+    checkWhole({ total, digest }, data, 'no slot');
+});
+
+test('another build of the same component goes on with the worker, without its checkpoints', (t) => {
+    const data = join(scratch(t), 'data');
+    const other = executable('workflow', '-O1');
+    assert.ok(!readFileSync(other).equals(readFileSync(workflow)), 'the builds differ');
+    const made = prepare(data);
+    checkWhole(made, data, 'by the other build', other);
+    const worker = new Worker(other, data);
+    const total = worker.invoke('run 4', `${API}.{run}`, '100', '4');
+    must(other, worker.args('checkpoint'));
+    assert.equal(new Worker(workflow, data).invoke('total 4', `${API}.{total}`), total, 'and back');
+    worker.verify();
+});
+
+/** Runs SQL on a worker's database. */
+function sql(data, text) {
+    const done = spawnSync('sqlite3', [join(data, 'golem.db')], { input: text, encoding: 'utf8', maxBuffer: 1 << 28 });
+    assert.equal(done.status, 0, done.stderr);
+    return done.stdout.trim();
+}
+
+/** [{first, count, bytes}] of all oplog rows, and how to write one back. */
+const rows = (data) => sql(data, 'SELECT first_idx, count, hex(data) FROM oplog ORDER BY first_idx;').split('\n').map((line) => {
+    const [first, count, hex] = line.split('|');
+    return { first: Number(first), count: Number(count), bytes: Buffer.from(hex, 'hex') };
+});
+const putRow = (data, { first, bytes }) => sql(data, `UPDATE oplog SET data = x'${bytes.toString('hex')}' WHERE first_idx = ${first};`);
+
+function countingWorker(data) {
+    const worker = new Worker(counter, data);
+    for (let i = 1; i <= 8; i++) worker.invoke(`k${i}`, `${COUNTER}.{inc-global-by}`, String(i));
+    return worker;
+}
+
+/** The worker is refused by every verb that needs its history, with an entry from `from` to `to` named. */
+function checkRefused(data, from, to, what) {
+    const worker = new Worker(counter, data);
+    for (const verb of [['invoke', `${COUNTER}.{get-global-value}`], ['verify'], ['--key', 'k1', 'invoke', `${COUNTER}.{inc-global-by}`, '1']]) {
+        const { status, signal, stdout, stderr } = worker.run(...verb);
+        assert.equal(signal ?? status, 1, `${what}, ${verb}: ${stdout}${stderr}`);
+        const named = /entry (\d+)/.exec(stderr);
+        assert.ok(named, `${what}: no entry is named in: ${stderr}`);
+        assert.ok(Number(named[1]) >= from && Number(named[1]) <= to, `${what}: entry ${named[1]} is not in ${from} to ${to}`);
+        assert.match(stderr, /"w"/);
+    }
+}
+
+test('an oplog row that is damaged in the middle is refused by entry, whatever byte it is', (t) => {
+    const data = join(scratch(t), 'data');
+    countingWorker(data);
+    const all = rows(data);
+    assert.ok(all.length >= 8);
+    for (const which of [0, 1, Math.floor(all.length / 2), all.length - 2]) {
+        const row = all[which];
+        for (const at of [0, 4, 8, 15, 16, Math.floor(row.bytes.length / 2), row.bytes.length - 1]) {
+            const copy = copyOf(t, data), bytes = Buffer.from(row.bytes);
+            bytes[at] ^= 0x10;
+            putRow(copy, { ...row, bytes });
+            checkRefused(copy, row.first, row.first + row.count, `row ${which}, byte ${at}`);
+        }
+    }
+});
+
+test('rows that are missing, swapped, cut short or of another worker are refused by entry', (t) => {
+    const folder = scratch(t), data = join(folder, 'data');
+    countingWorker(data);
+    const all = rows(data), middle = all[4], next = all[5];
+    const harms = {
+        missing: (copy) => sql(copy, `DELETE FROM oplog WHERE first_idx = ${middle.first};`),
+        'first one missing': (copy) => sql(copy, `DELETE FROM oplog WHERE first_idx = 1;`),
+        swapped: (copy) => {
+            putRow(copy, { first: middle.first, bytes: next.bytes });
+            putRow(copy, { first: next.first, bytes: middle.bytes });
+        },
+        'cut short': (copy) => putRow(copy, { first: middle.first, bytes: middle.bytes.subarray(0, middle.bytes.length - 3) }),
+        empty: (copy) => putRow(copy, { first: middle.first, bytes: Buffer.alloc(0) }),
+        zeroed: (copy) => putRow(copy, { first: middle.first, bytes: Buffer.alloc(middle.bytes.length) }),
+        longer: (copy) => putRow(copy, { first: middle.first, bytes: Buffer.concat([middle.bytes, middle.bytes]) }),
+        'of another history': (copy) => {
+            const foreign = countingWorker(join(copy, '..', 'foreign')), row = rows(foreign.data)[4];
+            putRow(copy, { first: middle.first, bytes: row.bytes });
+        },
+    };
+    for (const [what, harm] of Object.entries(harms)) {
+        const copy = copyOf(t, data);
+        harm(copy);
+        const first = what.startsWith('first') ? 1 : middle.first;
+        checkRefused(copy, first, next.first + next.count, what);
+    }
+});
+
+test('damage before a checkpoint is found by verify even when the checkpoint is good', (t) => {
+    const data = join(scratch(t), 'data');
+    const worker = countingWorker(data);
+    must(counter, worker.args('checkpoint'));
+    const row = rows(data)[2], bytes = Buffer.from(row.bytes);
+    bytes[bytes.length - 1] ^= 1;
+    putRow(data, { ...row, bytes });
+    const { status, stderr } = worker.run('verify');
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, new RegExp(`entry (${Array.from({ length: row.count + 1 }, (_, i) => row.first + i).join('|')})\\b`));
+});
+
+test('a torn tail is cut at the last whole entry, and the worker goes on from there', (t) => {
+    const data = join(scratch(t), 'data');
+    countingWorker(data);
+    const last = rows(data).at(-1);
+    for (const left of [0, 1, 15, 16, Math.floor(last.bytes.length / 2), last.bytes.length - 1])
+        for (const filled of [false, true]) {
+            const copy = copyOf(t, data), what = `${left} bytes${filled ? ' and zeroes' : ''}`;
+            const bytes = filled ? Buffer.concat([last.bytes.subarray(0, left), Buffer.alloc(last.bytes.length - left)]) : last.bytes.subarray(0, left);
+            putRow(copy, { ...last, bytes });
+            const worker = new Worker(counter, copy);
+            worker.invoke('k8', `${COUNTER}.{inc-global-by}`, '8');
+            assert.equal(worker.invoke('value', `${COUNTER}.{get-global-value}`), '36', what);
+            worker.verify();
+            assert.equal(worker.oplog().filter(({ entry }) => entry.type === 'ExportedFunctionCompleted').length, 9, what);
+        }
+});
+
+test('a database that is cut, or noise, or something else, is refused with its name', (t) => {
+    const data = join(scratch(t), 'data');
+    countingWorker(data);
+    const whole = readFileSync(join(data, 'golem.db'));
+    const random = chance(9);
+    const noise = (size) => Buffer.from(Array.from({ length: size }, () => random() * 256));
+    const harms = {
+        'cut to half': whole.subarray(0, whole.length / 2),
+        'cut to a page': whole.subarray(0, 4096),
+        'cut within a page': whole.subarray(0, 1000),
+        'cut to the header': whole.subarray(0, 100),
+        'three bytes': whole.subarray(0, 3),
+        noise: noise(whole.length),
+        'noise behind the header': Buffer.concat([whole.subarray(0, 100), noise(whole.length - 100)]),
+        'noise behind the first page': Buffer.concat([whole.subarray(0, 4096), noise(whole.length - 4096)]),
+        text: Buffer.from('this is not a database at all\n'.repeat(200)),
+    };
+    for (const [what, bytes] of Object.entries(harms)) {
+        const copy = copyOf(t, data);
+        for (const file of readdirSync(copy)) if (/^golem\.db-/.test(file)) rmSync(join(copy, file));
+        writeFileSync(join(copy, 'golem.db'), bytes);
+        const worker = new Worker(counter, copy);
+        for (const verb of [['invoke', `${COUNTER}.{get-global-value}`], ['oplog'], ['verify'], ['info']]) {
+            const { status, signal, stdout, stderr } = worker.run(...verb);
+            assert.equal(signal ?? status, 1, `${what}, ${verb[0]}: ${stdout}${stderr}`);
+            assert.match(stderr, /golem\.db|data|"w"/, what);
+        }
+        assert.ok(readFileSync(join(copy, 'golem.db')).equals(bytes), `${what}: the file was changed`);
+    }
+});
+
+test('a sea of bit flips in the database gives an answer or a message, never a crash, and never a wrong value', (t) => {
+    const data = join(scratch(t), 'data');
+    countingWorker(data);
+    const whole = readFileSync(join(data, 'golem.db')), random = chance(10);
+    const copy = copyOf(t, data), worker = new Worker(counter, copy);
+    let refused = 0;
+    for (let i = 0; i < 60; i++) {
+        const bytes = Buffer.from(whole);
+        for (let flips = 0; flips < 3; flips++) bytes[Math.floor(random() * bytes.length)] ^= 1 << Math.floor(random() * 8);
+        for (const file of readdirSync(copy)) if (/^golem\.db-/.test(file)) rmSync(join(copy, file));
+        writeFileSync(join(copy, 'golem.db'), bytes);
+        const { status, signal, stdout, stderr } = worker.run('--key', `flip ${i}`, 'invoke', `${COUNTER}.{get-global-value}`);
+        assert.ok(status === 0 || status === 1, `round ${i}: ${signal ?? status}: ${stderr}`);
+        if (status === 0) assert.equal(stdout, '36\n', `round ${i}`);
+        else {
+            assert.match(stderr, /./);
+            refused++;
+        }
+    }
+    t.diagnostic(`${refused} of 60 refused`);
+});
+
+test('a data directory that cannot be used is named', (t) => {
+    const folder = scratch(t);
+    writeFileSync(join(folder, 'file'), 'x');
+    for (const data of [join(folder, 'file'), join(folder, 'file/below'), '/proc/golem', '/dev/null']) {
+        const { status, signal, stderr } = new Worker(counter, data).run('invoke', `${COUNTER}.{get-global-value}`);
+        assert.equal(signal ?? status, 1, stderr);
+        assert.ok(stderr.includes(data), stderr);
+    }
+});
+
+/** Invokes until something is refused for want of room. Every result that was given, by key; what was said in the end. */
+function fill(worker, invoke) {
+    const given = new Map();
+    for (let i = 0; i < 400; i++) {
+        const { status, signal, stdout, stderr } = invoke(`step ${i}`);
+        if (status !== 0) return { given, status: signal ?? status, stderr, key: `step ${i}` };
+        given.set(`step ${i}`, stdout);
+    }
+    assert.fail('the disk never was full');
+}
+
+/** There is room again: nothing that was given has changed, and the rest can be done. */
+function checkContinues(worker, { given, key }) {
+    for (const [before, result] of given) assert.equal(`${worker.invoke(before, `${API}.{run}`, '400', '2')}\n`, result, before);
+    const total = worker.invoke(key, `${API}.{run}`, '400', '2');
+    assert.equal(worker.invoke('total', `${API}.{total}`), total);
+    assert.equal(worker.oplog().filter(({ entry }) => entry.type === 'ExportedFunctionCompleted').length, given.size + 2, 'each ran once');
+    worker.verify();
+}
+
+test('a full disk loses nothing acknowledged, and the worker goes on when there is room', (t) => {
+    const disk = join(scratch(t), 'disk');
+    mkdirSync(disk);
+    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=6m', 'tmpfs', disk], { encoding: 'utf8' });
+    if (mounted.status !== 0) return t.skip(`cannot mount a small file system here: ${mounted.error ?? mounted.stderr.trim()}`);
+    try {
+        const worker = new Worker(workflow, join(disk, 'data'));
+        const full = fill(worker, (key) => worker.run('--key', key, 'invoke', `${API}.{run}`, '400', '2'));
+        assert.equal(full.status, 1, full.stderr);
+        assert.match(full.stderr, /full|space|room/i);
+        assert.equal(worker.run('--key', full.key, 'invoke', `${API}.{run}`, '400', '2').status, 1, 'it is still full');
+        must('mount', ['-o', 'remount,size=200m', disk]);
+        checkContinues(worker, full);
+    } finally {
+        must('umount', [disk]);
+    }
+});
+
+test('files that may not grow lose nothing acknowledged, and the worker goes on when they may', (t) => {
+    const worker = new Worker(workflow, join(scratch(t), 'data'));
+    worker.invoke('make', `${API}.{total}`);
+    const limited = (key) => run('bash', ['-c', 'trap "" XFSZ; ulimit -f 1200; exec "$0" "$@"', workflow, ...worker.args('--key', key, 'invoke', `${API}.{run}`, '400', '2')]);
+    if (run('bash', ['-c', 'ulimit -f 1200']).status !== 0) return t.skip('file sizes cannot be limited here');
+    const full = fill(worker, limited);
+    assert.equal(full.status, 1, full.stderr);
+    assert.match(full.stderr, /./);
+    for (const [key, result] of full.given) assert.equal(`${worker.invoke(key, `${API}.{run}`, '400', '2')}\n`, result, key);
+    const total = worker.invoke(full.key, `${API}.{run}`, '400', '2');
+    assert.equal(worker.invoke('total', `${API}.{total}`), total);
+    worker.verify();
+});
