@@ -199,6 +199,7 @@ struct component {
 struct bin_canon_builtin {
     uint8_t opcode;
     const char *name, *operands;
+    const char *params, *results; /* of the core function: i32 as "i", i64 as "I", the value type of operand v as "v"; NULL: computed */
 };
 extern const struct bin_canon_builtin bin_canon_builtins[];
 extern const uint32_t bin_canon_builtin_count;

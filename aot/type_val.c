@@ -91,6 +91,7 @@ static void part(struct type_val *type, uint64_t *size, const struct type_val *c
         type->depth = child->depth + 1;
     type->has_borrow |= child->has_borrow;
     type->has_resource |= child->has_resource;
+    type->has_pointer |= child->has_pointer;
 }
 
 static bool is_nameable(enum val_kind kind)
@@ -107,6 +108,7 @@ const struct type_val *type_val_make(struct type_context *context, const struct 
     type->depth = 1;
     type->has_borrow = type->kind == VAL_BORROW;
     type->has_resource = type->kind == VAL_BORROW || type->kind == VAL_OWN;
+    type->has_pointer = type->kind == VAL_STRING || type->kind == VAL_LIST || type->kind == VAL_MAP;
     uint64_t size = 1 + (uint64_t)type->member_count;
     part(type, &size, type->element);
     part(type, &size, type->err);
@@ -144,8 +146,11 @@ const struct type_val *type_primitive(struct type_context *context, enum val_kin
 
 struct type_extern type_rename(struct type_context *context, struct type_extern item, struct slice name)
 {
-    if (item.kind == EXTERN_RESOURCE)
+    if (item.kind == EXTERN_RESOURCE) {
         item.alias = ++context->last_alias;
+        if (item.resource->name.size == 0)
+            item.resource->name = name; /* a definition has no name until it is exported */
+    }
     if (item.kind != EXTERN_TYPE)
         return item;
     struct type_val *copy = GA_NEW(context->arena, struct type_val);
