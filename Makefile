@@ -5,6 +5,8 @@ CC ?= gcc
 NODE ?= node
 CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
+Q = $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
 WARNINGS = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings $(if $(CI),-Werror)
 # -fno-pie: an executable's code must lie at the same address in every process (docs/ARCHITECTURE.md, "The region").
 # -fno-stack-protector: some of it runs on the guest's stack, and a canary of one process is wrong in the next.
@@ -76,17 +78,20 @@ all: $(GOLEM_AOT) $(RT_LIBRARY) $(BUILD)/include/golem-aot/.stamp
 
 $(GOLEM_AOT): $(CLI_OBJECTS) $(AOT_LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) -no-pie -o $@ $(CLI_OBJECTS) $(AOT_LIBRARY) $(LDFLAGS) $(AOT_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -no-pie -o $@ $(CLI_OBJECTS) $(AOT_LIBRARY) $(LDFLAGS) $(AOT_LIBS)
 
 $(RT_LIBRARY): $(RT_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcsD $@ $^
 
 $(AOT_LIBRARY): $(AOT_OBJECTS)
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcsD $@ $^
 
 # What generated C includes, in the place where golem-aot looks for it.
 $(BUILD)/include/golem-aot/.stamp: $(wildcard wasm2c-rt/include/*.h)
@@ -98,25 +103,30 @@ $(BUILD)/include/golem-aot/.stamp: $(wildcard wasm2c-rt/include/*.h)
 $(WITGEN_LIBRARY): $(filter-out %/witgen.o,$(WITGEN_OBJECTS))
 	@mkdir -p $(@D)
 	@rm -f $@
-	$(AR) rcsD $@ $^
+	$(call say,AR,$@)
+	$(Q)$(AR) rcsD $@ $^
 
 $(BUILD)/bin/witgen: $(BUILD)/obj/tools/witgen/witgen.o $(WITGEN_LIBRARY) $(AOT_LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) -no-pie -o $@ $^ $(LDFLAGS) $(AOT_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -no-pie -o $@ $^ $(LDFLAGS) $(AOT_LIBS)
 
 # witgen reads wit/ and writes host_functions.{h,c} (types, prototypes, descriptors, thunks) and host_catalog.c.
 $(BUILD)/gen/.stamp: $(BUILD)/bin/witgen $(wildcard wit/*.txt wit/*/*.wit wit/*.wit)
 	@mkdir -p $(@D)
-	$(BUILD)/bin/witgen wit $(@D)
+	$(call say,WITGEN,$@)
+	$(Q)$(BUILD)/bin/witgen wit $(@D)
 	@touch $@
 $(BUILD)/gen/host_functions.c $(BUILD)/gen/host_catalog.c: $(BUILD)/gen/.stamp ;
 
 $(BUILD)/obj/gen/host_functions.o: $(BUILD)/gen/host_functions.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) $(addprefix -I,$(HOST)) -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) $(addprefix -I,$(HOST)) -c -o $@ $<
 $(BUILD)/obj/gen/host_catalog.o: $(BUILD)/gen/host_catalog.c
 	@mkdir -p $(@D)
-	$(CC) $(BASE_CFLAGS) -Iaot -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(BASE_CFLAGS) -Iaot -c -o $@ $<
 
 # Host implementations include the generated header.
 $(call objects,hostimpl/durable hostimpl/wasi hostimpl/golem hostimpl/exe tests/unit): | $(BUILD)/gen/.stamp
@@ -124,10 +134,12 @@ $(call objects,hostimpl/durable hostimpl/wasi hostimpl/golem hostimpl/exe tests/
 define COMPILE_RULES
 $(BUILD)/obj/$(1)/%.o: $(1)/%.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE_CFLAGS) $$(addprefix -I,$$(INCLUDES_$(1))) -c -o $$@ $$<
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(BASE_CFLAGS) $$(addprefix -I,$$(INCLUDES_$(1))) -c -o $$@ $$<
 $(BUILD)/obj/$(1)/%.o: $(1)/%.S
 	@mkdir -p $$(@D)
-	$$(CC) $$(BASE_CFLAGS) $$(addprefix -I,$$(INCLUDES_$(1))) -c -o $$@ $$<
+	$$(call say,CC,$$@)
+	$$(Q)$$(CC) $$(BASE_CFLAGS) $$(addprefix -I,$$(INCLUDES_$(1))) -c -o $$@ $$<
 endef
 $(foreach dir,$(RT_DIRS) aot tools/witgen tools/golem-aot tests/unit,$(eval $(call COMPILE_RULES,$(dir))))
 
@@ -137,13 +149,15 @@ unit: $(UNIT_TESTS)
 
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/tests/unit/criterion_arena.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(BUILD)/obj/gen/host_catalog.o
 	@mkdir -p $(@D)
-	$(CC) -no-pie -o $@ $< $(BUILD)/obj/tests/unit/criterion_arena.o $(BUILD)/obj/gen/host_catalog.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) -lcriterion $(RT_LIBS) $(AOT_LIBS)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -no-pie -o $@ $< $(BUILD)/obj/tests/unit/criterion_arena.o $(BUILD)/obj/gen/host_catalog.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) -lcriterion $(RT_LIBS) $(AOT_LIBS)
 
 guests: $(GUESTS)
 
 $(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c tests/guests/guest.h tests/guests/build.mjs
 	@mkdir -p $(@D)
-	$(NODE) tests/guests/build.mjs tests/guests/$*.wit tests/guests/$*.c $@
+	$(call say,GUEST,$@)
+	$(Q)$(NODE) tests/guests/build.mjs tests/guests/$*.wit tests/guests/$*.c $@
 
 test: deps-test
 	@$(MAKE) --no-print-directory all unit guests $(BUILD)/tests/powerloss.so
@@ -151,7 +165,8 @@ test: deps-test
 
 $(BUILD)/tests/powerloss.so: tests/crash/powerloss.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O1 -g $(WARNINGS) -shared -fPIC -o $@ $< -ldl -lpthread
+	$(call say,LINK,$@)
+	$(Q)$(CC) -std=gnu11 -O1 -g $(WARNINGS) -shared -fPIC -o $@ $< -ldl -lpthread
 
 # The whole crash campaigns; `make test` runs a small part of each.
 crash: all guests $(BUILD)/tests/powerloss.so
