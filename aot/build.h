@@ -28,8 +28,8 @@ struct build_result {
     double phase_ms[PHASE_COUNT];
 };
 
-/* Writes options->output, all or nothing. GA_INVALID, GA_LIMIT, GA_UNSUPPORTED: the component's fault, with offset where there
- * is one; GA_TOOL: a program that is needed failed or is missing; GA_IO, GA_NO_SPACE. SIGINT, SIGTERM and SIGHUP while it runs remove what
+/* Writes options->output, all or nothing. GA_INVALID, GA_LIMIT, GA_UNSUPPORTED: the fault of the component, with offset where there
+ * is one; GA_TOOL: a program that is needed failed or is missing; GA_IO, GA_NO_SPACE. SIGINT, SIGTERM and SIGHUP remove what
  * is half done, and then have their usual effect. result_out may be NULL. */
 enum ga_status build_executable(const struct build_options *options, struct build_result *result_out,
                                 struct ga_report *report) GA_MUST_USE;

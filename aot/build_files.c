@@ -7,8 +7,6 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/sendfile.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -127,6 +125,34 @@ enum ga_status build_directory_make(const char *path, struct ga_report *report)
     if (stat(path, &info) != 0 || !S_ISDIR(info.st_mode))
         return ga_report_errno(report, ENOTDIR, "cannot make directory %s", path);
     return GA_OK;
+}
+
+static enum ga_status copy_file(const char *from, const char *to, struct ga_report *report)
+{
+    int fd = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return ga_report_errno(report, errno, "cannot create %s", to);
+    enum ga_status status = build_file_append(fd, from, report);
+    if (close(fd) != 0 && status == GA_OK)
+        status = ga_report_errno(report, errno, "cannot write %s", to);
+    return status;
+}
+
+enum ga_status build_directory_copy(const char *from, const char *to, struct ga_report *report)
+{
+    char from_path[4096], to_path[4096];
+    DIR *directory = opendir(from);
+    enum ga_status status = directory ? GA_OK : ga_report_errno(report, errno, "cannot read directory %s", from);
+    for (struct dirent *entry; status == GA_OK && (entry = readdir(directory));) {
+        struct stat info;
+        snprintf(from_path, sizeof from_path, "%s/%s", from, entry->d_name);
+        snprintf(to_path, sizeof to_path, "%s/%s", to, entry->d_name);
+        if (stat(from_path, &info) == 0 && S_ISREG(info.st_mode))
+            status = copy_file(from_path, to_path, report);
+    }
+    if (directory)
+        closedir(directory);
+    return status;
 }
 
 static int remove_one(const char *path, const struct stat *info, int type, struct FTW *place)

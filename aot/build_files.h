@@ -18,6 +18,9 @@ enum ga_status build_file_append(int out_fd, const char *from, struct ga_report 
 /* mkdir -p */
 enum ga_status build_directory_make(const char *path, struct ga_report *report) GA_MUST_USE;
 
+/* All regular files of a folder (links are followed), into another that exists. */
+enum ga_status build_directory_copy(const char *from, const char *to, struct ga_report *report) GA_MUST_USE;
+
 /* rm -rf; what cannot be removed stays. */
 void build_tree_remove(const char *path);
 

@@ -1,0 +1,451 @@
+#include "build_compile.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "build_files.h"
+
+/*
+ * Flags of guest code, with what each is for:
+ *   -fno-strict-aliasing            wasm2c's C reads memory by all types
+ *   -frounding-math -fsignaling-nans -ffp-contract=off   floating point to the bit (NaN payloads, no fused multiply-add)
+ *   -fno-math-errno                 sqrt and rounding become instructions
+ *   -fno-optimize-sibling-calls     an endless recursion must use up the stack and trap, not loop for ever
+ *   -fno-stack-protector            the guest's stack has no canary, and guard pages instead
+ *   -fno-pie                        code addresses are part of a worker's state
+ *   -ffunction-sections -fdata-sections   what nobody calls is left out when linking
+ */
+static const char *const guest_flags[] = {
+    "-std=gnu11", "-w", "-fno-pie", "-fno-strict-aliasing", "-frounding-math", "-fsignaling-nans", "-ffp-contract=off",
+    "-fno-math-errno", "-fno-stack-protector", "-fno-ident", "-ffunction-sections", "-fdata-sections", NULL};
+
+enum { BYTES_AN_OUTPUT = 512 * 1024, SMALL_BYTES_AN_OUTPUT = 40 * 1024, OUTPUTS_MAX = 256, SMALL_OUTPUTS_MAX = 2 };
+enum { OPTIMIZE_FULLY_BELOW = 1000000 }; /* bytes of code */
+
+struct unit {
+    struct compilation *compilation;
+    const struct core_prepared *prepared;
+    const struct core_module *module;
+    uint32_t output_count;
+    bool split;                /* wasm2c is told a number of outputs, and names them _0, _1, ... */
+    const char **keys;         /* of the objects */
+    const char **objects;      /* paths; NULL: to be made */
+    const char *header_key, *header;
+};
+
+struct compilation {
+    const struct build_source *source;
+    struct ga_arena *arena;
+    const char *directory;     /* of all C */
+    uint32_t wasm2c_version;
+    struct unit *units;
+    uint32_t unit_count, headers_missing;
+    const char *glue_object, *data_object;
+};
+
+struct object_job {
+    struct compilation *compilation;
+    const char *key;           /* NULL: not cached */
+    const char *path;
+    const char **path_out;
+};
+
+uint32_t build_output_count(uint64_t code_bytes)
+{
+    uint64_t count = (code_bytes + BYTES_AN_OUTPUT - 1) / BYTES_AN_OUTPUT;
+    uint64_t small = code_bytes / SMALL_BYTES_AN_OUTPUT;
+    if (count < small && count < SMALL_OUTPUTS_MAX)
+        count = small < SMALL_OUTPUTS_MAX ? small : SMALL_OUTPUTS_MAX;
+    return count < 1 ? 1 : count > OUTPUTS_MAX ? OUTPUTS_MAX : (uint32_t)count;
+}
+
+static int optimize_level(const struct compilation *compilation, uint64_t code_bytes)
+{
+    int level = compilation->source->options->optimize;
+    return level >= 0 ? level : code_bytes < OPTIMIZE_FULLY_BELOW ? 2 : 1;
+}
+
+/* --- command lines --- */
+
+typedef GA_VEC(const char *) words;
+
+static void add_words(struct ga_arena *arena, words *to, const char *const *from)
+{
+    for (; *from; from++)
+        *GA_PUSH(arena, to) = *from;
+}
+
+static void add_word(struct ga_arena *arena, words *to, const char *word)
+{
+    *GA_PUSH(arena, to) = word;
+}
+
+static void add_cc(const struct compilation *compilation, words *to)
+{
+    const struct build_tools *tools = compilation->source->tools;
+    for (uint32_t i = 0; i < tools->cc.count; i++)
+        add_word(compilation->arena, to, tools->cc.items[i]);
+}
+
+/* Flags of one guest object: all of them are in its cache key. */
+static void add_guest_flags(const struct compilation *compilation, words *to, int level, bool tail_calls)
+{
+    struct ga_arena *arena = compilation->arena;
+    add_words(arena, to, guest_flags);
+    add_word(arena, to, ga_arena_printf(arena, "-O%d", level));
+    add_word(arena, to, tail_calls ? "-foptimize-sibling-calls" : "-fno-optimize-sibling-calls");
+}
+
+static enum ga_status object_done(void *context, bool ok, struct ga_report *report)
+{
+    struct object_job *job = context;
+    (void)ok, (void)report;
+    *job->path_out = job->path;
+    if (job->key)
+        *job->path_out =
+            build_cache_put(job->compilation->source->cache, job->compilation->arena, "objects", job->key, job->path);
+    return GA_OK;
+}
+
+static void add_object_job(struct compilation *compilation, const char *c_path, const char *key, const char **path_out,
+                           words flags, uint64_t code_bytes)
+{
+    struct ga_arena *arena = compilation->arena;
+    struct build_cache *cache = compilation->source->cache;
+    struct object_job *job = GA_NEW(arena, struct object_job);
+    words arguments = {0};
+    *job = (struct object_job){compilation, key, build_cache_temporary(cache, arena, ".o"), path_out};
+    add_cc(compilation, &arguments);
+    for (uint32_t i = 0; i < flags.count; i++)
+        add_word(arena, &arguments, flags.items[i]);
+    const char *const rest[] = {"-I", compilation->source->tools->include, "-I", compilation->directory, "-c", "-o",
+                                job->path, c_path, NULL};
+    add_words(arena, &arguments, rest);
+    add_word(arena, &arguments, NULL);
+    build_pool_add(compilation->source->pool,
+                   &(struct build_job){.arguments = arguments.items,
+                                       .what = compilation->source->tools->cc.items[0],
+                                       .progress = "compiling",
+                                       .limits = {.cpu_s = 600 + (unsigned)(code_bytes >> 12)},
+                                       .done = object_done,
+                                       .context = job,
+                                       .pass_fd = -1});
+    compilation->source->result->object_count++;
+}
+
+/* --- keys --- */
+
+static void key_unit(struct unit *unit)
+{
+    const struct compilation *compilation = unit->compilation;
+    const struct build_tools *tools = compilation->source->tools;
+    struct build_key key;
+    words flags = {0};
+    add_guest_flags(compilation, &flags, optimize_level(compilation, unit->module->code_bytes),
+                    unit->prepared->tail_calls);
+    build_key_start(&key);
+    build_key_text(&key, "module 1");
+    build_key_bytes(&key, unit->prepared->wasm.data, unit->prepared->wasm.size);
+    build_key_text(&key, tools->cc_identity);
+    build_key_text(&key, tools->wasm2c_identity);
+    build_key_text(&key, tools->headers_identity);
+    for (uint32_t i = 0; i < flags.count; i++)
+        build_key_text(&key, flags.items[i]);
+    build_key_number(&key, unit->output_count);
+    const char *base = build_key_end(&key, compilation->arena);
+
+    unit->keys = ga_arena_array(compilation->arena, unit->output_count, sizeof *unit->keys);
+    for (uint32_t i = 0; i <= unit->output_count; i++) { /* the last one is the header's */
+        build_key_start(&key);
+        build_key_text(&key, base);
+        build_key_number(&key, i);
+        *(i < unit->output_count ? &unit->keys[i] : &unit->header_key) = build_key_end(&key, compilation->arena);
+    }
+}
+
+static const char *key_glue(const struct compilation *compilation, const words *flags)
+{
+    const struct build_source *source = compilation->source;
+    struct build_key key;
+    build_key_start(&key);
+    build_key_text(&key, "glue 1");
+    build_key_bytes(&key, source->glue->data, source->glue->size);
+    build_key_text(&key, source->tools->cc_identity);
+    build_key_text(&key, source->tools->headers_identity);
+    for (uint32_t i = 0; i < flags->count; i++)
+        build_key_text(&key, flags->items[i]);
+    for (uint32_t i = 0; i < compilation->unit_count; i++) /* the modules' headers follow from these */
+        build_key_text(&key, compilation->units[i].header_key);
+    return build_key_end(&key, compilation->arena);
+}
+
+/* --- the glue and the data --- */
+
+static const char *c_path(const struct compilation *compilation, const char *name, const char *suffix)
+{
+    return ga_arena_printf(compilation->arena, "%s/%s%s", compilation->directory, name, suffix);
+}
+
+static void queue_glue(struct compilation *compilation)
+{
+    const struct build_source *source = compilation->source;
+    words flags = {0};
+    int level = source->options->optimize >= 0 ? source->options->optimize : 2;
+    add_guest_flags(compilation, &flags, level, false);
+    const char *key = key_glue(compilation, &flags);
+    compilation->glue_object = build_cache_get(source->cache, compilation->arena, "objects", key);
+    if (compilation->glue_object) {
+        source->result->object_count++;
+        source->result->object_cached_count++;
+        return;
+    }
+    add_object_job(compilation, c_path(compilation, "glue", ".c"), key, &compilation->glue_object, flags,
+                   source->glue->size);
+}
+
+/* Data that core_prepare took out, and the WIT text, as one assembler file. */
+static enum ga_status write_data(struct compilation *compilation, struct ga_report *report)
+{
+    const struct build_source *source = compilation->source;
+    struct ga_buf text = {0};
+    enum ga_status status = build_file_write(c_path(compilation, "component", ".wit"), source->wit, strlen(source->wit), report);
+    ga_buf_text(&text, ".section .golem.wit,\"\",%progbits\n.incbin \"component.wit\"\n"
+                       ".section .note.GNU-stack,\"\",%progbits\n.section .rodata.golem,\"a\",%progbits\n");
+    for (uint32_t i = 0; i < compilation->unit_count && status == GA_OK; i++) {
+        const struct core_prepared *prepared = compilation->units[i].prepared;
+        if (!prepared->segment_count)
+            continue;
+        status = build_file_write(c_path(compilation, prepared->data_symbol, ".bin"), prepared->data.data,
+                                  prepared->data.size, report);
+        ga_buf_printf(&text, ".weak %s\n.p2align 4\n%s:\n.incbin \"%s.bin\"\n.byte 0\n", prepared->data_symbol,
+                      prepared->data_symbol, prepared->data_symbol);
+    }
+    if (status == GA_OK)
+        status = build_file_write(c_path(compilation, "data", ".s"), text.data, text.size, report);
+    ga_buf_free(&text);
+    return status;
+}
+
+static void queue_data(struct compilation *compilation)
+{
+    words flags = {0};
+    add_word(compilation->arena, &flags, ga_arena_printf(compilation->arena, "-Wa,-I,%s", compilation->directory));
+    add_object_job(compilation, c_path(compilation, "data", ".s"), NULL, &compilation->data_object, flags, 0);
+}
+
+/* --- modules --- */
+
+static void note_header(struct compilation *compilation)
+{
+    if (--compilation->headers_missing == 0)
+        queue_glue(compilation);
+}
+
+static const char *unit_c_path(const struct unit *unit, uint32_t output)
+{
+    const struct compilation *compilation = unit->compilation;
+    if (!unit->split)
+        return c_path(compilation, unit->prepared->prefix, ".c");
+    return ga_arena_printf(compilation->arena, "%s/%s_%u.c", compilation->directory, unit->prepared->prefix, output);
+}
+
+static void queue_objects(struct unit *unit)
+{
+    struct compilation *compilation = unit->compilation;
+    words flags = {0};
+    add_guest_flags(compilation, &flags, optimize_level(compilation, unit->module->code_bytes),
+                    unit->prepared->tail_calls);
+    for (uint32_t i = 0; i < unit->output_count; i++)
+        if (!unit->objects[i])
+            add_object_job(compilation, unit_c_path(unit, i), unit->keys[i], &unit->objects[i], flags,
+                           unit->module->code_bytes);
+}
+
+/* A copy of the header goes into the cache, so that the glue can be compiled without wasm2c. */
+static void keep_header(struct unit *unit)
+{
+    struct compilation *compilation = unit->compilation;
+    struct ga_report unused = {0};
+    struct ga_buf text = {0};
+    const char *copy = build_cache_temporary(compilation->source->cache, compilation->arena, ".h");
+    if (build_file_read(c_path(compilation, unit->prepared->prefix, ".h"), UINT32_MAX, &text, &unused) == GA_OK &&
+        build_file_write(copy, text.data, text.size, &unused) == GA_OK)
+        build_cache_put(compilation->source->cache, compilation->arena, "objects", unit->header_key, copy);
+    ga_buf_free(&text);
+}
+
+static enum ga_status translated(void *context, bool ok, struct ga_report *report)
+{
+    struct unit *unit = context;
+    (void)ok, (void)report;
+    keep_header(unit);
+    queue_objects(unit);
+    note_header(unit->compilation);
+    return GA_OK;
+}
+
+/* Features that older versions have to be told of; newer ones have them on, and refuse the option. */
+static void add_feature_options(const struct unit *unit, words *arguments)
+{
+    const struct {
+        bool used;
+        const char *option;
+    } features[] = {{unit->module->uses_exceptions, "--enable-exceptions"},
+                    {unit->module->uses_multi_memory, "--enable-multi-memory"},
+                    {true, "--enable-extended-const"}};
+    if (unit->compilation->wasm2c_version >= BUILD_VERSION(1, 0, 42))
+        return;
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        if (features[i].used)
+            add_word(unit->compilation->arena, arguments, features[i].option);
+}
+
+/* wasm2c reads a file that somebody else made: it may not run or grow without end. */
+static struct build_limits wasm2c_limits(const struct unit *unit)
+{
+    uint64_t size = unit->prepared->wasm.size;
+    return (struct build_limits){.cpu_s = 60 + (unsigned)(size >> 16),
+                                 .wall_s = 600 + (unsigned)(size >> 14),
+                                 .memory_bytes = (2ull << 30) + size * 256};
+}
+
+static enum ga_status queue_wasm2c(struct unit *unit, struct ga_report *report)
+{
+    struct compilation *compilation = unit->compilation;
+    struct ga_arena *arena = compilation->arena;
+    const char *wasm = build_cache_temporary(compilation->source->cache, arena, ".wasm");
+    enum ga_status status = build_file_write(wasm, unit->prepared->wasm.data, unit->prepared->wasm.size, report);
+    words arguments = {0};
+    const char *const first[] = {compilation->source->tools->wasm2c, "--no-debug-names", "-n", unit->prepared->prefix,
+                                 "-o", c_path(compilation, unit->prepared->prefix, ".c"), NULL};
+    add_words(arena, &arguments, first);
+    add_feature_options(unit, &arguments);
+    if (unit->split)
+        add_word(arena, &arguments, ga_arena_printf(arena, "--num-outputs=%u", unit->output_count));
+    add_word(arena, &arguments, wasm);
+    add_word(arena, &arguments, NULL);
+    build_pool_add(compilation->source->pool, &(struct build_job){.arguments = arguments.items,
+                                                                  .what = "wasm2c",
+                                                                  .limits = wasm2c_limits(unit),
+                                                                  .done = translated,
+                                                                  .context = unit,
+                                                                  .pass_fd = -1});
+    return status;
+}
+
+static bool take_header(struct unit *unit)
+{
+    const struct compilation *compilation = unit->compilation;
+    unit->header = build_cache_get(compilation->source->cache, compilation->arena, "objects", unit->header_key);
+    /* A symbolic link will do: it is read by this build's compiler only. */
+    return unit->header && symlink(unit->header, c_path(compilation, unit->prepared->prefix, ".h")) == 0;
+}
+
+/* Takes from the cache what is there. True if nothing is left to do for this module. */
+static bool take_cached(struct unit *unit)
+{
+    struct build_result *result = unit->compilation->source->result;
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < unit->output_count; i++) {
+        unit->objects[i] =
+            build_cache_get(unit->compilation->source->cache, unit->compilation->arena, "objects", unit->keys[i]);
+        found += unit->objects[i] != NULL;
+    }
+    result->object_count += found;
+    result->object_cached_count += found;
+    if (found < unit->output_count || unit->compilation->source->options->keep_c)
+        return false;
+    return take_header(unit);
+}
+
+static void make_units(struct compilation *compilation)
+{
+    const struct build_source *source = compilation->source;
+    compilation->unit_count = source->module_count;
+    compilation->units = ga_arena_array(compilation->arena, compilation->unit_count, sizeof *compilation->units);
+    for (uint32_t i = 0; i < compilation->unit_count; i++) {
+        struct unit *unit = &compilation->units[i];
+        unit->compilation = compilation;
+        unit->prepared = source->prepared[i];
+        unit->module = source->modules[i];
+        unit->output_count = build_output_count(unit->module->code_bytes);
+        unit->split = unit->output_count > 1;
+        unit->objects = ga_arena_array(compilation->arena, unit->output_count, sizeof *unit->objects);
+        key_unit(unit);
+    }
+}
+
+/* The largest first: it takes longest. */
+static int compare_size(const void *a, const void *b)
+{
+    uint64_t x = ((const struct unit *)a)->module->code_bytes, y = ((const struct unit *)b)->module->code_bytes;
+    return (x < y) - (x > y);
+}
+
+static enum ga_status queue_modules(struct compilation *compilation, struct ga_report *report)
+{
+    const struct build_source *source = compilation->source;
+    enum ga_status status = GA_OK;
+    compilation->headers_missing = 1; /* the glue waits for this loop */
+    for (uint32_t i = 0; i < compilation->unit_count && status == GA_OK; i++) {
+        struct unit *unit = &compilation->units[i];
+        if (take_cached(unit))
+            continue;
+        if (!compilation->wasm2c_version)
+            status = build_tools_settle_wasm2c(compilation->arena, source->tools, source->pool, source->cache,
+                                               &compilation->wasm2c_version, report);
+        compilation->headers_missing++;
+        if (status == GA_OK)
+            status = queue_wasm2c(unit, report);
+    }
+    note_header(compilation);
+    return status;
+}
+
+/* --- all of it --- */
+
+static enum ga_status keep_c(struct compilation *compilation, struct ga_report *report)
+{
+    const char *to = compilation->source->options->keep_c;
+    enum ga_status status = build_directory_make(to, report);
+    return status == GA_OK ? build_directory_copy(compilation->directory, to, report) : status;
+}
+
+static void collect(struct compilation *compilation, struct build_objects *objects)
+{
+    struct ga_arena *arena = compilation->arena;
+    *GA_PUSH(arena, &objects->paths) = compilation->glue_object;
+    for (uint32_t i = 0; i < compilation->unit_count; i++)
+        for (uint32_t n = 0; n < compilation->units[i].output_count; n++)
+            *GA_PUSH(arena, &objects->paths) = compilation->units[i].objects[n];
+    *GA_PUSH(arena, &objects->paths) = compilation->data_object;
+}
+
+enum ga_status build_compile(const struct build_source *source, struct build_objects *objects_out,
+                             struct ga_report *report)
+{
+    struct compilation compilation = {.source = source, .arena = source->arena};
+    compilation.directory = build_cache_temporary(source->cache, source->arena, ".c");
+    *objects_out = (struct build_objects){0};
+    enum ga_status status = build_directory_make(compilation.directory, report);
+    make_units(&compilation);
+    if (compilation.unit_count)
+        qsort(compilation.units, compilation.unit_count, sizeof *compilation.units, compare_size);
+    if (status == GA_OK)
+        status = build_file_write(c_path(&compilation, "glue", ".c"), source->glue->data, source->glue->size, report);
+    if (status == GA_OK)
+        status = queue_modules(&compilation, report);
+    if (status == GA_OK)
+        status = write_data(&compilation, report);
+    if (status == GA_OK)
+        queue_data(&compilation);
+    if (status == GA_OK)
+        status = build_pool_run(source->pool, report);
+    if (status == GA_OK && source->options->keep_c)
+        status = keep_c(&compilation, report);
+    if (status == GA_OK)
+        collect(&compilation, objects_out);
+    return status;
+}
