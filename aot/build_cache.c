@@ -26,11 +26,16 @@ void build_key_start(struct build_key *key)
     GA_ASSERT(key->context && EVP_DigestInit_ex(key->context, EVP_sha256(), NULL) == 1);
 }
 
+void build_key_raw(struct build_key *key, const void *data, size_t size)
+{
+    GA_ASSERT(EVP_DigestUpdate(key->context, data, size) == 1);
+}
+
 void build_key_bytes(struct build_key *key, const void *data, size_t size)
 {
     uint64_t size64 = size;
-    GA_ASSERT(EVP_DigestUpdate(key->context, &size64, sizeof size64) == 1);
-    GA_ASSERT(EVP_DigestUpdate(key->context, data, size) == 1);
+    build_key_raw(key, &size64, sizeof size64);
+    build_key_raw(key, data, size);
 }
 
 void build_key_text(struct build_key *key, const char *text)

@@ -34,6 +34,7 @@ struct build_key {
 };
 void build_key_start(struct build_key *key);
 void build_key_bytes(struct build_key *key, const void *data, size_t size);
+void build_key_raw(struct build_key *key, const void *data, size_t size); /* without the size: a plain SHA-256 */
 void build_key_text(struct build_key *key, const char *text);
 void build_key_number(struct build_key *key, uint64_t number);
 const char *build_key_end(struct build_key *key, struct ga_arena *arena); /* 64 hex digits */

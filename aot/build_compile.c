@@ -205,6 +205,14 @@ static void queue_glue(struct compilation *compilation)
                    source->glue->size);
 }
 
+static bool is_repeated_data(const struct build_source *source, uint32_t index)
+{
+    for (uint32_t i = 0; i < index; i++)
+        if (strcmp(source->data[i]->data_symbol, source->data[index]->data_symbol) == 0)
+            return true;
+    return false;
+}
+
 /* Data that core_prepare took out, and the WIT text, as one assembler file. */
 static enum ga_status write_data(struct compilation *compilation, struct ga_report *report)
 {
@@ -213,13 +221,13 @@ static enum ga_status write_data(struct compilation *compilation, struct ga_repo
     enum ga_status status = build_file_write(c_path(compilation, "component", ".wit"), source->wit, strlen(source->wit), report);
     ga_buf_text(&text, ".section .golem.wit,\"\",%progbits\n.incbin \"component.wit\"\n"
                        ".section .note.GNU-stack,\"\",%progbits\n.section .rodata.golem,\"a\",%progbits\n");
-    for (uint32_t i = 0; i < compilation->unit_count && status == GA_OK; i++) {
-        const struct core_prepared *prepared = compilation->units[i].prepared;
-        if (!prepared->segment_count)
+    for (uint32_t i = 0; i < source->data_count && status == GA_OK; i++) {
+        const struct core_prepared *prepared = source->data[i];
+        if (!prepared->segment_count || is_repeated_data(source, i))
             continue;
         status = build_file_write(c_path(compilation, prepared->data_symbol, ".bin"), prepared->data.data,
                                   prepared->data.size, report);
-        ga_buf_printf(&text, ".weak %s\n.p2align 4\n%s:\n.incbin \"%s.bin\"\n.byte 0\n", prepared->data_symbol,
+        ga_buf_printf(&text, ".globl %s\n.p2align 4\n%s:\n.incbin \"%s.bin\"\n.byte 0\n", prepared->data_symbol,
                       prepared->data_symbol, prepared->data_symbol);
     }
     if (status == GA_OK)

@@ -22,6 +22,8 @@ struct build_source {
     uint32_t module_count;               /* distinct prefixes only */
     const struct core_prepared **prepared;
     const struct core_module **modules;
+    uint32_t data_count;                 /* all modules: those of one code may have several data */
+    const struct core_prepared **data;
     const struct ga_buf *glue;
     const char *wit;
 };
