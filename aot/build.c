@@ -16,7 +16,7 @@
 #include "catalog_resolve.h"
 #include "emit.h"
 #include "ga_limits.h"
-#include "version.h"
+#include "val.h"
 
 /*
  * The passes of a build, in order. Around them: the executable as a whole is cached by everything that goes into it; the output is
@@ -54,10 +54,12 @@ static void end_phase(struct build *build, enum build_phase phase)
 
 /* --- reading --- */
 
+/* Read and valid. */
 static enum ga_status read_component(struct ga_arena *arena, const struct ga_buf *input, struct component **component_out,
                                      struct ga_report *report)
 {
-    return bin_read(arena, input->data, input->size, component_out, report);
+    enum ga_status status = bin_read(arena, input->data, input->size, component_out, report);
+    return status == GA_OK ? val_component(arena, *component_out, report) : status;
 }
 
 static const char *hash_bytes(struct ga_arena *arena, const void *data, size_t size)
