@@ -91,7 +91,7 @@ static void part(struct type_val *type, uint64_t *size, const struct type_val *c
         type->depth = child->depth + 1;
     type->has_borrow |= child->has_borrow;
     type->has_resource |= child->has_resource;
-    type->has_pointer |= child->has_pointer;
+    type->has_pointer |= child->has_pointer && type->kind != VAL_STREAM && type->kind != VAL_FUTURE; /* those are handles */
 }
 
 static bool is_nameable(enum val_kind kind)

@@ -56,7 +56,7 @@ struct type_val {
     uint32_t size, depth;             /* all parts counted; checked against GA_MAX_TYPE_* */
     uint64_t bound_size;              /* elem_size with 64-bit addresses, which is limited (GA_MAX_VALUE_BYTES); */
     uint32_t bound_align;             /* the real sizes are abi_'s */
-    bool has_borrow, has_resource, has_pointer; /* somewhere inside; pointer: string, list, map */
+    bool has_borrow, has_resource, has_pointer; /* somewhere inside; pointer: string, list, map, but not behind a stream or future */
     void *abi;                        /* abi_'s layout, made once */
 };
 
