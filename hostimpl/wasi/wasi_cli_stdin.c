@@ -36,8 +36,8 @@ static int stdin_wait(struct worker *worker, const struct wasi_pollable *pollabl
 
 static const struct wasi_pollable_ops pollable_ops = {.ready = stdin_ready, .wait = stdin_wait};
 
-static enum wasi_stream_state read_stdin(struct worker *worker, struct wasi_input_stream *stream, void *buffer, size_t size,
-                                         size_t *count_out, int *error_out)
+static enum wasi_stream_state read_stdin(struct worker *worker, struct wasi_input_stream *stream, void *buffer,
+                                         size_t size, size_t *count_out, int *error_out)
 {
     (void)worker;
     (void)stream;

@@ -1,7 +1,7 @@
 #include "wasi_io.h"
 
 static enum wasi_stream_state write_stdout(struct worker *worker, struct wasi_output_stream *stream, const void *data,
-                                          size_t size, int *error_out)
+                                           size_t size, int *error_out)
 {
     (void)stream;
     (void)error_out;

@@ -141,8 +141,8 @@ void wasi_io_poll_pollable_block(struct worker *worker, uint32_t self)
     const struct cabi_func_type *type = host_wasi_io_poll_poll.type;
     struct one one = {worker, self};
     struct cabi_list request = {&one.rep, 1}, result = {0};
-    durable_value(worker, host_wasi_io_poll_pollable_block.record_name, DURABLE_READ_LOCAL, type->params_tuple, &request,
-                  type->result, &result, make_block, &one);
+    durable_value(worker, host_wasi_io_poll_pollable_block.record_name, DURABLE_READ_LOCAL, type->params_tuple,
+                  &request, type->result, &result, make_block, &one);
 }
 
 static void make_ready(void *context, void *result)
@@ -161,7 +161,7 @@ bool wasi_io_poll_pollable_ready(struct worker *worker, uint32_t self)
     if (pollable->ops->deterministic)
         return pollable->ops->ready(worker, pollable);
     const struct cabi_func_type *type = host_wasi_io_poll_pollable_ready.type;
-    durable_value(worker, host_wasi_io_poll_pollable_ready.record_name, DURABLE_READ_LOCAL, type->params_tuple, &one.rep,
-                  type->result, &result, make_ready, &one);
+    durable_value(worker, host_wasi_io_poll_pollable_ready.record_name, DURABLE_READ_LOCAL, type->params_tuple,
+                  &one.rep, type->result, &result, make_ready, &one);
     return result;
 }

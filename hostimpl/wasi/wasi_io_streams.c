@@ -147,7 +147,8 @@ uint32_t wasi_io_streams_input_stream_subscribe(struct worker *worker, uint32_t 
 
 /* --- output --- */
 
-static struct outcome write_stream(struct worker *worker, struct wasi_output_stream *stream, const void *data, size_t size)
+static struct outcome write_stream(struct worker *worker, struct wasi_output_stream *stream, const void *data,
+                                   size_t size)
 {
     struct outcome outcome = {stream->closed ? WASI_STREAM_CLOSED : WASI_STREAM_OK, 0};
     if (stream->closed || size == 0)
@@ -188,7 +189,8 @@ void wasi_io_streams_output_stream_write(struct worker *worker, uint32_t self, s
 }
 
 /* Does without permits. Golem takes more than the 4096 bytes that WASI speaks of, too. */
-void wasi_io_streams_output_stream_blocking_write_and_flush(struct worker *worker, uint32_t self, struct cabi_list contents,
+void wasi_io_streams_output_stream_blocking_write_and_flush(struct worker *worker, uint32_t self,
+                                                            struct cabi_list contents,
                                                             struct result_void_wasi_io_streams_stream_error *result_out)
 {
     struct outcome outcome = write_stream(worker, get_output(worker, self), contents.items, contents.count);

@@ -7,7 +7,8 @@ static const char *const level_names[] = {
     [WASI_LOGGING_LOGGING_LEVEL_ERROR] = "error", [WASI_LOGGING_LOGGING_LEVEL_CRITICAL] = "critical",
 };
 
-void wasi_logging_logging_log(struct worker *worker, uint32_t level, struct cabi_string context, struct cabi_string message)
+void wasi_logging_logging_log(struct worker *worker, uint32_t level, struct cabi_string context,
+                              struct cabi_string message)
 {
     GA_ASSERT(level < sizeof level_names / sizeof *level_names);
     worker_log_message(worker, level_names[level], context, message);

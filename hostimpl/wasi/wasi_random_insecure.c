@@ -1,6 +1,6 @@
+#include "ga_limits.h"
 #include "host_functions.h"
 #include "io_random.h"
-#include "ga_limits.h"
 
 /* The secure source is fast enough to serve here too. */
 void wasi_random_insecure_get_insecure_random_bytes(struct worker *worker, uint64_t len, struct cabi_list *result_out)

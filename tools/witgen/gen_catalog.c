@@ -32,12 +32,15 @@ static uint32_t print_resources(struct gen *gen, const struct wit_interface *int
         if (item->kind != WIT_RESOURCE)
             continue;
         ga_buf_printf(&names, "\"%.*s\", ", (int)item->name.size, item->name.data);
-        ga_buf_printf(&symbols, "\"resource_%s\", ", gen_resource_name(gen, (const struct wit_resource *)item->resource));
+        ga_buf_printf(&symbols, "\"resource_%s\", ",
+                      gen_resource_name(gen, (const struct wit_resource *)item->resource));
         count++;
     }
     if (count > 0)
-        ga_buf_printf(gen->out, "static const char *const resources_%s[] = {%s};\nstatic const char *const resource_symbols_%s[] = {%s};\n",
-                      prefix, ga_buf_cstr(&names), prefix, ga_buf_cstr(&symbols));
+        ga_buf_printf(
+            gen->out,
+            "static const char *const resources_%s[] = {%s};\nstatic const char *const resource_symbols_%s[] = {%s};\n",
+            prefix, ga_buf_cstr(&names), prefix, ga_buf_cstr(&symbols));
     ga_buf_free(&names);
     ga_buf_free(&symbols);
     return count;
@@ -79,16 +82,18 @@ static void print_interface(struct gen *gen, const struct wit_interface *interfa
         return;
     const char *prefix = gen_prefix(gen, interface);
     uint32_t resource_count = count_resources(interface);
-    ga_buf_printf(gen->out, "    {\n        .package = \"%.*s:%.*s\",\n        .interface = \"%.*s\",\n", (int)package->ns.size,
-                  package->ns.data, (int)package->name.size, package->name.data, (int)interface->name.size,
-                  interface->name.data);
-    ga_buf_printf(gen->out, "        .major = %u,\n        .minor = %u,\n        .patch = %u,\n", package->version.major,
-                  package->version.minor, package->version.patch);
+    ga_buf_printf(gen->out, "    {\n        .package = \"%.*s:%.*s\",\n        .interface = \"%.*s\",\n",
+                  (int)package->ns.size, package->ns.data, (int)package->name.size, package->name.data,
+                  (int)interface->name.size, interface->name.data);
+    ga_buf_printf(gen->out, "        .major = %u,\n        .minor = %u,\n        .patch = %u,\n",
+                  package->version.major, package->version.minor, package->version.patch);
     if (interface->funcs.count > 0)
-        ga_buf_printf(gen->out, "        .func_count = %u,\n        .funcs = funcs_%s,\n", interface->funcs.count, prefix);
+        ga_buf_printf(gen->out, "        .func_count = %u,\n        .funcs = funcs_%s,\n", interface->funcs.count,
+                      prefix);
     if (resource_count > 0)
-        ga_buf_printf(gen->out, "        .resource_count = %u,\n        .resources = resources_%s,\n"
-                                "        .resource_symbols = resource_symbols_%s,\n",
+        ga_buf_printf(gen->out,
+                      "        .resource_count = %u,\n        .resources = resources_%s,\n"
+                      "        .resource_symbols = resource_symbols_%s,\n",
                       resource_count, prefix, prefix);
     ga_buf_printf(gen->out, "        .types = types_%s,\n    },\n", prefix);
 }

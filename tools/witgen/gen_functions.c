@@ -68,7 +68,8 @@ static void print_params_struct(struct gen *gen, const struct wit_func *func, co
     for (uint32_t i = 0; i < func->type.param_count; i++)
         ga_buf_printf(gen->out, "    %s %s;\n", gen_c_type(gen, func->type.params[i].type),
                       gen_field_name(gen, func->type.params[i].name));
-    ga_buf_printf(gen->out, "};\n_Static_assert(sizeof(struct params_%s) == %u, \"%s\");\n", name, layout->native_size, name);
+    ga_buf_printf(gen->out, "};\n_Static_assert(sizeof(struct params_%s) == %u, \"%s\");\n", name, layout->native_size,
+                  name);
     for (uint32_t i = 0; i < func->type.param_count; i++)
         ga_buf_printf(gen->out, "_Static_assert(offsetof(struct params_%s, %s) == %u, \"%s\");\n", name,
                       gen_field_name(gen, func->type.params[i].name), layout->native_offsets[i], name);

@@ -37,9 +37,8 @@ const char *gen_prefix(struct gen *gen, const struct wit_interface *interface)
     const struct wit_package *package = interface->package;
     const char *track = "";
     if (!is_newest(gen, package))
-        track = package->version.major > 0
-                    ? ga_arena_printf(gen->arena, "v%u_", package->version.major)
-                    : ga_arena_printf(gen->arena, "v0_%u_", package->version.minor);
+        track = package->version.major > 0 ? ga_arena_printf(gen->arena, "v%u_", package->version.major)
+                                           : ga_arena_printf(gen->arena, "v0_%u_", package->version.minor);
     return snake(gen, ga_arena_printf(gen->arena, "%.*s_%.*s_%s%.*s", (int)package->ns.size, package->ns.data,
                                       (int)package->name.size, package->name.data, track, (int)interface->name.size,
                                       interface->name.data));
@@ -64,10 +63,11 @@ const char *gen_resource_name(struct gen *gen, const struct wit_resource *resour
 
 /* What a field or parameter must not be called: C's keywords, macros of the headers, the thunk's own names. */
 static const char *const taken[] = {
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
-    "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed", "sizeof", "static",
-    "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm", "typeof", "bool", "true",
-    "false", "errno", "stdin", "stdout", "stderr", "unix", "linux", "worker", "params", "result", "result_out",
+    "auto",     "break",  "case",     "char",   "const",  "continue", "default", "do",     "double",     "else",
+    "enum",     "extern", "float",    "for",    "goto",   "if",       "inline",  "int",    "long",       "register",
+    "restrict", "return", "short",    "signed", "sizeof", "static",   "struct",  "switch", "typedef",    "union",
+    "unsigned", "void",   "volatile", "while",  "asm",    "typeof",   "bool",    "true",   "false",      "errno",
+    "stdin",    "stdout", "stderr",   "unix",   "linux",  "worker",   "params",  "result", "result_out",
 };
 
 const char *gen_field_name(struct gen *gen, struct slice name)
@@ -95,9 +95,9 @@ const char *gen_version(struct gen *gen, struct wit_version version)
 }
 
 static const char *const plain_names[] = {
-    [VAL_BOOL] = "bool", [VAL_S8] = "s8",   [VAL_U8] = "u8",   [VAL_S16] = "s16",       [VAL_U16] = "u16",
-    [VAL_S32] = "s32",   [VAL_U32] = "u32", [VAL_S64] = "s64", [VAL_U64] = "u64",       [VAL_F32] = "f32",
-    [VAL_F64] = "f64",   [VAL_CHAR] = "char", [VAL_STRING] = "string", [VAL_LIST] = "list", [VAL_OWN] = "handle",
+    [VAL_BOOL] = "bool",     [VAL_S8] = "s8",     [VAL_U8] = "u8",         [VAL_S16] = "s16",   [VAL_U16] = "u16",
+    [VAL_S32] = "s32",       [VAL_U32] = "u32",   [VAL_S64] = "s64",       [VAL_U64] = "u64",   [VAL_F32] = "f32",
+    [VAL_F64] = "f64",       [VAL_CHAR] = "char", [VAL_STRING] = "string", [VAL_LIST] = "list", [VAL_OWN] = "handle",
     [VAL_BORROW] = "handle", [VAL_FLAGS] = NULL,
 };
 
@@ -118,15 +118,16 @@ const char *gen_type_name(struct gen *gen, const struct type_val *type)
 {
     if (type->name.size > 0) {
         const struct wit_named *named = (const struct wit_named *)type;
-        return snake(gen, ga_arena_printf(gen->arena, "%s_%.*s", gen_prefix(gen, named->interface), (int)type->name.size,
-                                          type->name.data));
+        return snake(gen, ga_arena_printf(gen->arena, "%s_%.*s", gen_prefix(gen, named->interface),
+                                          (int)type->name.size, type->name.data));
     }
     if (plain_names[type->kind] != NULL)
         return plain_names[type->kind];
     if (type->kind == VAL_OPTION)
         return ga_arena_printf(gen->arena, "option_%s", gen_type_name(gen, type->element));
     if (type->kind == VAL_RESULT)
-        return ga_arena_printf(gen->arena, "result_%s_%s", payload_name(gen, type->element), payload_name(gen, type->err));
+        return ga_arena_printf(gen->arena, "result_%s_%s", payload_name(gen, type->element),
+                               payload_name(gen, type->err));
     return tuple_name(gen, type);
 }
 

@@ -8,10 +8,10 @@
  */
 
 static const char *const scalar_types[] = {
-    [VAL_BOOL] = "bool",    [VAL_S8] = "int8_t",    [VAL_U8] = "uint8_t",   [VAL_S16] = "int16_t", [VAL_U16] = "uint16_t",
-    [VAL_S32] = "int32_t",  [VAL_U32] = "uint32_t", [VAL_S64] = "int64_t",  [VAL_U64] = "uint64_t", [VAL_F32] = "float",
-    [VAL_F64] = "double",   [VAL_CHAR] = "uint32_t", [VAL_ENUM] = "uint32_t", [VAL_FLAGS] = "uint32_t",
-    [VAL_OWN] = "uint32_t", [VAL_BORROW] = "uint32_t",
+    [VAL_BOOL] = "bool",     [VAL_S8] = "int8_t",      [VAL_U8] = "uint8_t",   [VAL_S16] = "int16_t",
+    [VAL_U16] = "uint16_t",  [VAL_S32] = "int32_t",    [VAL_U32] = "uint32_t", [VAL_S64] = "int64_t",
+    [VAL_U64] = "uint64_t",  [VAL_F32] = "float",      [VAL_F64] = "double",   [VAL_CHAR] = "uint32_t",
+    [VAL_ENUM] = "uint32_t", [VAL_FLAGS] = "uint32_t", [VAL_OWN] = "uint32_t", [VAL_BORROW] = "uint32_t",
 };
 
 bool gen_is_scalar(const struct type_val *type)
@@ -186,8 +186,8 @@ static void print_interface(struct gen *gen, const struct wit_interface *interfa
             ga_buf_printf(gen->out, "extern const struct host_resource_type %s_type;\n",
                           gen_resource_name(gen, (const struct wit_resource *)item->resource));
         else if (!gen_is_offered(package) && item->kind != WIT_USE)
-            ga_buf_printf(gen->out, "extern const struct cabi_type *const host_type_%s_%s;\n", gen_prefix(gen, interface),
-                          gen_field_name(gen, item->name));
+            ga_buf_printf(gen->out, "extern const struct cabi_type *const host_type_%s_%s;\n",
+                          gen_prefix(gen, interface), gen_field_name(gen, item->name));
     }
     for (uint32_t i = 0; i < interface->funcs.count; i++)
         print_prototype(gen, interface, interface->funcs.items[i]);
@@ -200,18 +200,20 @@ static void print_interface(struct gen *gen, const struct wit_interface *interfa
 void gen_header(struct gen *gen)
 {
     gen->structs = (struct ga_map){.arena = gen->arena};
-    ga_buf_text(gen->out, GEN_HEADER_LINE
-                "#ifndef HOST_FUNCTIONS_H\n#define HOST_FUNCTIONS_H\n\n"
-                "#include <stdbool.h>\n#include <stdint.h>\n\n#include \"cabi_types.h\"\n#include \"host.h\"\n\n"
-                "/*\n * Everything the host offers, in native shapes (cabi_types.h). Records and the like are passed by address and never\n"
-                " * NULL; results that are no scalars go to *result_out, which is zeroed. `self` and other handles are reps.\n */\n\n");
+    ga_buf_text(
+        gen->out, GEN_HEADER_LINE
+        "#ifndef HOST_FUNCTIONS_H\n#define HOST_FUNCTIONS_H\n\n"
+        "#include <stdbool.h>\n#include <stdint.h>\n\n#include \"cabi_types.h\"\n#include \"host.h\"\n\n"
+        "/*\n * Everything the host offers, in native shapes (cabi_types.h). Records and the like are passed by address and never\n"
+        " * NULL; results that are no scalars go to *result_out, which is zeroed. `self` and other handles are reps.\n */\n\n");
     gen_each_interface(gen, print_interface);
     ga_buf_text(gen->out, "#endif\n");
 }
 
 /* --- the compiler agrees with abi_layout --- */
 
-static void assert_offsets(struct gen *gen, const struct type_val *type, const char *name, const struct abi_layout *layout)
+static void assert_offsets(struct gen *gen, const struct type_val *type, const char *name,
+                           const struct abi_layout *layout)
 {
     for (uint32_t i = 0; i < type->member_count; i++) {
         const char *field = type->kind == VAL_TUPLE ? ga_arena_printf(gen->arena, "f%u", i)

@@ -129,7 +129,8 @@ void wit_lex_next(struct wit_lexer *lexer)
     }
 }
 
-void wit_lex_start(struct wit_lexer *lexer, struct wit_document *document, const char *file, const char *text, size_t size)
+void wit_lex_start(struct wit_lexer *lexer, struct wit_document *document, const char *file, const char *text,
+                   size_t size)
 {
     *lexer = (struct wit_lexer){.document = document, .at = text, .end = text + size, .pos = {file, 1, 1}};
     wit_lex_next(lexer);

@@ -54,7 +54,8 @@ static void fail_expected(struct wit_parser *parser, const char *wanted)
                         token->text.data);
 }
 
-__attribute__((format(printf, 3, 4))) static void fail_at(struct wit_parser *parser, struct wit_pos pos, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void fail_at(struct wit_parser *parser, struct wit_pos pos,
+                                                          const char *format, ...)
 {
     char text[256];
     va_list args;
@@ -92,10 +93,10 @@ static bool accept_keyword(struct wit_parser *parser, const char *keyword)
 
 /* Words that only stand for themselves when escaped with %. */
 static const char *const keywords[] = {
-    "use",  "type", "resource", "func",  "record", "flags", "variant", "static", "interface", "world",  "import",
-    "export", "package", "constructor", "include", "async", "own", "borrow", "enum", "option", "result", "list",
-    "tuple", "u8", "u16", "u32", "u64", "s8", "s16", "s32", "s64", "f32", "f64", "bool", "char", "string", "stream",
-    "future", "error-context", "map",
+    "use",    "type",   "resource", "func",        "record",  "flags",  "variant", "static", "interface",     "world",
+    "import", "export", "package",  "constructor", "include", "async",  "own",     "borrow", "enum",          "option",
+    "result", "list",   "tuple",    "u8",          "u16",     "u32",    "u64",     "s8",     "s16",           "s32",
+    "s64",    "f32",    "f64",      "bool",        "char",    "string", "stream",  "future", "error-context", "map",
 };
 
 static bool is_reserved(const struct wit_token *token)
@@ -171,9 +172,9 @@ static const struct {
     const char *name;
     enum val_kind kind;
 } primitives[] = {
-    {"bool", VAL_BOOL}, {"s8", VAL_S8},   {"u8", VAL_U8},   {"s16", VAL_S16}, {"u16", VAL_U16},   {"s32", VAL_S32},
-    {"u32", VAL_U32},   {"s64", VAL_S64}, {"u64", VAL_U64}, {"f32", VAL_F32}, {"f64", VAL_F64}, {"char", VAL_CHAR},
-    {"string", VAL_STRING},
+    {"bool", VAL_BOOL}, {"s8", VAL_S8},     {"u8", VAL_U8},         {"s16", VAL_S16}, {"u16", VAL_U16},
+    {"s32", VAL_S32},   {"u32", VAL_U32},   {"s64", VAL_S64},       {"u64", VAL_U64}, {"f32", VAL_F32},
+    {"f64", VAL_F64},   {"char", VAL_CHAR}, {"string", VAL_STRING},
 };
 
 static const struct wit_expr *parse_type(struct wit_parser *parser);
@@ -224,8 +225,9 @@ static const struct {
     enum val_kind kind;
     void (*parse)(struct wit_parser *parser, struct wit_expr *expr);
 } constructors[] = {
-    {"list", VAL_LIST, parse_element}, {"option", VAL_OPTION, parse_element}, {"result", VAL_RESULT, parse_result},
-    {"tuple", VAL_TUPLE, parse_tuple}, {"own", VAL_OWN, parse_own_or_borrow}, {"borrow", VAL_BORROW, parse_own_or_borrow},
+    {"list", VAL_LIST, parse_element},     {"option", VAL_OPTION, parse_element},
+    {"result", VAL_RESULT, parse_result},  {"tuple", VAL_TUPLE, parse_tuple},
+    {"own", VAL_OWN, parse_own_or_borrow}, {"borrow", VAL_BORROW, parse_own_or_borrow},
 };
 
 static bool parse_primitive(struct wit_parser *parser, struct wit_expr *expr)
@@ -334,11 +336,10 @@ static struct slice func_full_name(struct wit_parser *parser, const struct wit_f
     struct slice resource = func->resource != NULL ? func->resource->name : (struct slice){"", 0};
     if (func->kind == WIT_FREE)
         return func->name;
-    const char *text =
-        func->kind == WIT_CONSTRUCTOR
-            ? ga_arena_printf(parser->arena, "[constructor]%.*s", (int)resource.size, resource.data)
-            : ga_arena_printf(parser->arena, "%s%.*s.%.*s", labels[func->kind], (int)resource.size, resource.data,
-                              (int)func->name.size, func->name.data);
+    const char *text = func->kind == WIT_CONSTRUCTOR
+                           ? ga_arena_printf(parser->arena, "[constructor]%.*s", (int)resource.size, resource.data)
+                           : ga_arena_printf(parser->arena, "%s%.*s.%.*s", labels[func->kind], (int)resource.size,
+                                             resource.data, (int)func->name.size, func->name.data);
     return (struct slice){text, (uint32_t)strlen(text)};
 }
 
@@ -493,7 +494,8 @@ static void parse_interface(struct wit_parser *parser, struct wit_package *packa
     interface->items.arena = interface->func_names.arena = parser->arena;
     interface->name = parse_name(parser);
     if (!parser->failed && wit_find_interface(package, interface->name) != NULL)
-        fail_at(parser, interface->pos, "interface '%.*s' is there twice", (int)interface->name.size, interface->name.data);
+        fail_at(parser, interface->pos, "interface '%.*s' is there twice", (int)interface->name.size,
+                interface->name.data);
     *GA_PUSH(parser->arena, &package->interfaces) = interface;
     expect(parser, "{");
     while (!parser->failed && !accept(parser, "}"))

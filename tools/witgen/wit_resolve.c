@@ -58,9 +58,9 @@ static struct wit_item *find_item(struct scope *scope, struct slice name, struct
 static enum ga_status resolve_use(struct scope *scope, struct wit_item *item)
 {
     const struct wit_path *path = &item->path;
-    struct wit_package *package =
-        path->ns.size == 0 ? scope->interface->package
-                           : wit_find_package(scope->document, path->ns, path->package, path->version);
+    struct wit_package *package = path->ns.size == 0
+                                      ? scope->interface->package
+                                      : wit_find_package(scope->document, path->ns, path->package, path->version);
     struct scope target = {scope->document, package != NULL ? wit_find_interface(package, path->interface) : NULL};
     if (target.interface == NULL)
         return wit_error(scope->document, item->pos, "there is no interface '%.*s' in that package",

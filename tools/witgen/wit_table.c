@@ -69,7 +69,8 @@ static const char *row_key(struct wit_document *document, struct slice interface
     return ga_arena_printf(document->arena, "%.*s %.*s", (int)interface.size, interface.data, (int)func.size, func.data);
 }
 
-static enum ga_status parse_row(struct wit_document *document, struct wit_table *table, struct slice line, struct wit_pos pos)
+static enum ga_status parse_row(struct wit_document *document, struct wit_table *table, struct slice line,
+                                struct wit_pos pos)
 {
     struct wit_row *row = GA_NEW(document->arena, struct wit_row);
     row->pos = pos;
@@ -108,9 +109,9 @@ const struct wit_row *wit_table_row(struct wit_document *document, struct wit_ta
                                     const struct wit_interface *interface, const struct wit_func *func)
 {
     const struct wit_package *package = interface->package;
-    const char *name = ga_arena_printf(document->arena, "%.*s:%.*s/%.*s", (int)package->ns.size, package->ns.data,
-                                       (int)package->name.size, package->name.data, (int)interface->name.size,
-                                       interface->name.data);
+    const char *name =
+        ga_arena_printf(document->arena, "%.*s:%.*s/%.*s", (int)package->ns.size, package->ns.data,
+                        (int)package->name.size, package->name.data, (int)interface->name.size, interface->name.data);
     const char *key = row_key(document, (struct slice){name, (uint32_t)strlen(name)}, func->full_name);
     struct wit_row *row = ga_map_get(&table->rows, key, strlen(key));
     if (row == NULL)

@@ -1,0 +1,296 @@
+#define _GNU_SOURCE
+
+#include "wasi_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static void drop_file(struct worker *worker, uint32_t rep, void *record, void *live)
+{
+    (void)worker;
+    (void)rep;
+    (void)record;
+    if (live != NULL)
+        close((int)(intptr_t)live - 1);
+}
+
+static const struct host_resource_type file_type = {
+    .name = "open file",
+    .record_size = sizeof(struct wasi_file),
+    .drop = drop_file,
+};
+
+struct wasi_file *wasi_file_get(struct worker *worker, uint32_t rep)
+{
+    return host_resource_get(worker, &file_type, rep);
+}
+
+void wasi_file_changes(struct worker *worker)
+{
+    if (!worker_is_command(worker))
+        worker_forbid_checkpoints(worker);
+}
+
+/* --- fds; the live part is fd + 1 --- */
+
+static void set_fd(struct worker *worker, uint32_t rep, int fd)
+{
+    *host_resource_live(worker, rep) = (void *)(intptr_t)(fd + 1);
+}
+
+static int preopen_fd(struct worker *worker, uint32_t preopen)
+{
+    uint32_t count;
+    const struct worker_preopen *preopens = worker_preopens(worker, &count);
+    return preopen < count ? preopens[preopen].fd : -ENOENT;
+}
+
+/* After a restore. */
+static int reopen(struct worker *worker, uint32_t rep)
+{
+    const struct wasi_file *file = wasi_file_get(worker, rep);
+    int root = preopen_fd(worker, file->preopen);
+    if (root < 0)
+        return root;
+    int fd = io_path_open(root, (struct io_path){file->path, file->path_size}, file->open_flags, 0);
+    if (fd >= 0)
+        set_fd(worker, rep, fd);
+    return fd;
+}
+
+int wasi_file_fd(struct worker *worker, uint32_t rep)
+{
+    void *live = *host_resource_live(worker, rep);
+    return live != NULL ? (int)(intptr_t)live - 1 : reopen(worker, rep);
+}
+
+int wasi_file_directory_fd(struct worker *worker, uint32_t rep)
+{
+    return wasi_file_get(worker, rep)->directory ? wasi_file_fd(worker, rep) : -ENOTDIR;
+}
+
+int wasi_file_data_fd(struct worker *worker, uint32_t rep)
+{
+    return wasi_file_get(worker, rep)->directory ? -EBADF : wasi_file_fd(worker, rep);
+}
+
+void wasi_file_keep(struct worker *worker, uint32_t rep)
+{
+    wasi_file_get(worker, rep)->references++;
+}
+
+void wasi_file_release(struct worker *worker, uint32_t rep)
+{
+    if (--wasi_file_get(worker, rep)->references == 0)
+        host_resource_drop(worker, &file_type, rep);
+}
+
+/* --- opening --- */
+
+/* What a new record says; the path is already known to be valid. */
+static void set_path(struct worker *worker, struct wasi_file *file, const struct wasi_file *base, struct io_path path)
+{
+    int size = base == NULL ? snprintf(file->path, sizeof file->path, "%.*s", (int)path.size, path.data)
+                            : snprintf(file->path, sizeof file->path, "%.*s/%.*s", (int)base->path_size, base->path,
+                                       (int)path.size, path.data);
+    if ((size_t)size < sizeof file->path)
+        file->path_size = (uint16_t)size;
+    else
+        wasi_file_changes(worker);
+}
+
+static uint32_t file_new(struct worker *worker, int fd, struct wasi_file **file_out)
+{
+    uint32_t rep;
+    *file_out = host_resource_new(worker, &file_type, &rep);
+    (*file_out)->references = 1;
+    set_fd(worker, rep, fd);
+    return rep;
+}
+
+int wasi_file_open_preopen(struct worker *worker, uint32_t preopen, uint32_t *rep_out)
+{
+    int root = preopen_fd(worker, preopen);
+    int open_flags = O_RDONLY | O_DIRECTORY;
+    int fd = root < 0 ? root : io_path_open(root, (struct io_path){".", 1}, open_flags, 0);
+    if (fd < 0)
+        return fd;
+    struct wasi_file *file;
+    *rep_out = file_new(worker, fd, &file);
+    file->preopen = preopen;
+    file->open_flags = open_flags;
+    file->directory = true;
+    file->flags = WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ | WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_MUTATE_DIRECTORY;
+    set_path(worker, file, NULL, (struct io_path){".", 1});
+    return 0;
+}
+
+int wasi_file_open_at(struct worker *worker, uint32_t base, struct io_path path, int open_flags, uint32_t flags,
+                      uint32_t *rep_out)
+{
+    struct stat stat;
+    int root = wasi_file_directory_fd(worker, base);
+    int fd = root < 0 ? root : io_path_open(root, path, open_flags, 0666);
+    if (fd < 0)
+        return fd;
+    if (fstat(fd, &stat) != 0) {
+        int error = errno;
+        close(fd);
+        return -error;
+    }
+    struct wasi_file *file;
+    *rep_out = file_new(worker, fd, &file);
+    const struct wasi_file *parent = wasi_file_get(worker, base);
+    file->preopen = parent->preopen;
+    file->open_flags = open_flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+    file->directory = S_ISDIR(stat.st_mode);
+    file->flags = flags;
+    if (file->directory)
+        file->flags |=
+            WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ | WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_MUTATE_DIRECTORY;
+    set_path(worker, file, parent, path);
+    return 0;
+}
+
+/* --- data --- */
+
+ssize_t wasi_file_read_at(struct worker *worker, uint32_t rep, void *buffer, size_t size, uint64_t offset)
+{
+    int fd = wasi_file_data_fd(worker, rep);
+    if (fd < 0)
+        return fd;
+    if (offset > INT64_MAX)
+        return -EINVAL;
+    ssize_t got;
+    do
+        got = pread(fd, buffer, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+/* One write(2): at an offset, or at the end. */
+static ssize_t write_some(int fd, const char *data, size_t size, uint64_t offset, bool append)
+{
+    struct iovec part = {(char *)data, size};
+    ssize_t got;
+    do
+        got = append ? pwritev2(fd, &part, 1, 0, RWF_APPEND) : pwrite(fd, data, size, (off_t)offset);
+    while (got < 0 && errno == EINTR);
+    return got < 0 ? -errno : got;
+}
+
+static ssize_t write_all(struct worker *worker, uint32_t rep, const char *data, size_t size, uint64_t offset,
+                         bool append)
+{
+    int fd = wasi_file_data_fd(worker, rep);
+    size_t done = 0;
+    if (fd < 0)
+        return fd;
+    if (offset > (uint64_t)INT64_MAX - size)
+        return -EFBIG;
+    wasi_file_changes(worker);
+    while (done < size) {
+        ssize_t got = write_some(fd, data + done, size - done, offset + done, append);
+        if (got < 0 && done == 0)
+            return got;
+        if (got <= 0)
+            break;
+        done += (size_t)got;
+    }
+    return (ssize_t)done;
+}
+
+ssize_t wasi_file_write_at(struct worker *worker, uint32_t rep, const void *data, size_t size, uint64_t offset)
+{
+    return write_all(worker, rep, data, size, offset, false);
+}
+
+ssize_t wasi_file_append(struct worker *worker, uint32_t rep, const void *data, size_t size)
+{
+    return write_all(worker, rep, data, size, 0, true);
+}
+
+/* --- streams --- */
+
+static enum wasi_stream_state read_file(struct worker *worker, struct wasi_input_stream *stream, void *buffer,
+                                        size_t size, size_t *count_out, int *error_out)
+{
+    ssize_t got = wasi_file_read_at(worker, stream->source, buffer, size, stream->offset);
+    *count_out = got > 0 ? (size_t)got : 0;
+    stream->offset += *count_out;
+    *error_out = got < 0 ? (int)-got : 0;
+    return got > 0 || got == -EAGAIN ? WASI_STREAM_OK : got == 0 ? WASI_STREAM_CLOSED : WASI_STREAM_FAILED;
+}
+
+static void drop_input(struct worker *worker, struct wasi_input_stream *stream)
+{
+    wasi_file_release(worker, stream->source);
+}
+
+static const struct wasi_input_ops input_ops = {
+    .pollable = &wasi_pollable_always,
+    .read = read_file,
+    .drop = drop_input,
+};
+
+static enum wasi_stream_state finish_write(ssize_t got, size_t size, int *error_out)
+{
+    if (got == (ssize_t)size)
+        return WASI_STREAM_OK;
+    *error_out = got < 0 ? (int)-got : ENOSPC; /* what a short write runs into next */
+    return WASI_STREAM_FAILED;
+}
+
+static enum wasi_stream_state write_file(struct worker *worker, struct wasi_output_stream *stream, const void *data,
+                                         size_t size, int *error_out)
+{
+    ssize_t got = wasi_file_write_at(worker, stream->sink, data, size, stream->offset);
+    stream->offset += got > 0 ? (uint64_t)got : 0;
+    return finish_write(got, size, error_out);
+}
+
+static enum wasi_stream_state append_file(struct worker *worker, struct wasi_output_stream *stream, const void *data,
+                                          size_t size, int *error_out)
+{
+    return finish_write(wasi_file_append(worker, stream->sink, data, size), size, error_out);
+}
+
+static void drop_output(struct worker *worker, struct wasi_output_stream *stream)
+{
+    wasi_file_release(worker, stream->sink);
+}
+
+static const struct wasi_output_ops output_ops = {
+    .pollable = &wasi_pollable_always,
+    .write = write_file,
+    .drop = drop_output,
+};
+
+static const struct wasi_output_ops append_ops = {
+    .pollable = &wasi_pollable_always,
+    .write = append_file,
+    .drop = drop_output,
+};
+
+uint32_t wasi_file_input_stream(struct worker *worker, uint32_t rep, uint64_t offset)
+{
+    wasi_file_keep(worker, rep);
+    return wasi_input_stream_new(worker, &input_ops, rep, offset);
+}
+
+uint32_t wasi_file_output_stream(struct worker *worker, uint32_t rep, uint64_t offset)
+{
+    wasi_file_keep(worker, rep);
+    return wasi_output_stream_new(worker, &output_ops, rep, offset);
+}
+
+uint32_t wasi_file_append_stream(struct worker *worker, uint32_t rep)
+{
+    wasi_file_keep(worker, rep);
+    return wasi_output_stream_new(worker, &append_ops, rep, 0);
+}
