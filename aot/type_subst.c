@@ -119,6 +119,11 @@ static const struct type_val *subst_parts(struct type_subst *subst, const struct
     image.element = type_subst_val(subst, type->element);
     image.err = type_subst_val(subst, type->err);
     image.members = subst_members(subst, type->members, type->member_count, &changed);
+    const struct type_extern *origin = type->origin != 0 ? alias_image(subst, type->origin) : NULL;
+    if (origin != NULL && origin->kind == EXTERN_TYPE) {
+        image.origin = origin->value->alias;
+        changed = true;
+    }
     if (!changed && image.element == type->element && image.err == type->err)
         return type;
     const struct type_val *made = type_val_new(subst->scope->context, &image);

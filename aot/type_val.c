@@ -157,8 +157,10 @@ struct type_extern type_rename(struct type_context *context, struct type_extern 
     *copy = *item.value;
     copy->name = name;
     copy->abi = NULL;
-    if (is_nameable(copy->kind))
+    if (is_nameable(copy->kind)) {
+        copy->origin = copy->alias;
         copy->alias = ++context->last_alias;
+    }
     item.value = copy;
     return item;
 }
