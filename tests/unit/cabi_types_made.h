@@ -10,7 +10,8 @@
 #include "ga_assert.h"
 #include "ga_utf8.h"
 
-/* Descriptors made at run time, with layouts computed straight from CanonicalABI.md; and random types and values for tests. */
+/* Descriptors made at run time, with layouts computed straight from CanonicalABI.md; and random types and values
+ * for tests. */
 
 static inline void *made_zeroed(size_t size)
 {

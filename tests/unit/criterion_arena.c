@@ -7,9 +7,10 @@
 #include "region.h"
 
 /*
- * Criterion shares an arena with the processes of its tests, at a random address from 2^45 on, where the region lies: about one run in
- * ten could not create the region. This function stands before the C library's for libcriterion and moves such an arena
- * behind the region; what the library gets back is what it works with. Linked into every unit test.
+ * Criterion shares an arena with the processes of its tests, at a random address from 2^45 on, where the region
+ * lies: about one run in ten could not create the region. This function stands before the C library's for
+ * libcriterion and moves such an arena behind the region; what the library gets back is what it works with. Linked
+ * into every unit test.
  */
 void *mmap64(void *address, size_t size, int protection, int flags, int fd, off_t offset);
 

@@ -104,9 +104,9 @@ enum gate_outcome cabi_export_end(struct cabi_call *call, const struct rt_export
 /* --- calls between component instances --- */
 
 /*
- * Native values exist only while an adapter copies: from lifting to lowering no code runs but realloc, which cannot leave its
- * instance. So one arena serves all adapters, and what lives across the callee's run is on the guest stack and flat.
- * A trap leaves the arena as it is; the next use begins with a reset.
+ * Native values exist only while an adapter copies: from lifting to lowering no code runs but realloc, which cannot
+ * leave its instance. So one arena serves all adapters, and what lives across the callee's run is on the guest
+ * stack and flat. A trap leaves the arena as it is; the next use begins with a reset.
  */
 static struct ga_arena adapter_arena;
 
@@ -128,8 +128,8 @@ static void require_stack(void)
         wasm_rt_trap(WASM_RT_TRAP_EXHAUSTION);
 }
 
-/* Calls between an instance and one that contains it trap, as in other implementations: the specification allows some of them, but
- * its tests do not. */
+/* Calls between an instance and one that contains it trap, as in other implementations: the specification allows
+ * some of them, but its tests do not. */
 static void require_unrelated(const struct cabi_instance *caller, const struct cabi_instance *callee)
 {
     if (is_inside(caller, callee) || is_inside(callee, caller))
@@ -195,7 +195,8 @@ uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat)
     return result;
 }
 
-/* The compiler emits these only between instances that are not inside each other, and nothing is converted between them. */
+/* The compiler emits these only between instances that are not inside each other, and nothing is converted between
+ * them. */
 void rt_component_enter(struct cabi_instance *caller, struct cabi_instance *callee)
 {
     require_leave(caller);

@@ -3,7 +3,8 @@
 
 /* The binary form that cabi.h describes. */
 
-/* Items that lie in a list as fixed-size little-endian numbers: every number; nothing with padding or invalid patterns. */
+/* Items that lie in a list as fixed-size little-endian numbers: every number; nothing with padding or invalid
+ * patterns. */
 static bool is_fixed_number(const struct cabi_type *type)
 {
     return type->kind >= CABI_S8 && type->kind <= CABI_F64;

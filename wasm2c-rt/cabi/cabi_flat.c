@@ -1,11 +1,13 @@
 #include "cabi_guest.h"
 
 /*
- * "Flat Lifting" and "Flat Lowering". A slot holds a core value's bits, so the coercions of joined variant cases need no code:
- * lifting takes the low bits of a slot whatever its core type, lowering writes a narrow value zero-extended.
+ * "Flat Lifting" and "Flat Lowering". A slot holds a core value's bits, so the coercions of joined variant cases
+ * need no code: lifting takes the low bits of a slot whatever its core type, lowering writes a narrow value
+ * zero-extended.
  */
 
-static void lift_variant(struct cabi_call *call, const struct cabi_type *type, const uint64_t **flat, void *native)
+static OUT_OF_LINE void lift_variant(struct cabi_call *call, const struct cabi_type *type, const uint64_t **flat,
+                                     void *native)
 {
     GA_ASSERT(type->flat_count <= GA_MAX_FLAT_PARAMS);
     const uint64_t *at = *flat;
@@ -17,7 +19,8 @@ static void lift_variant(struct cabi_call *call, const struct cabi_type *type, c
         cabi_lift_flat(call, payload, &at, (char *)native + type->native_payload_offset);
 }
 
-static void lift_record(struct cabi_call *call, const struct cabi_type *type, const uint64_t **flat, void *native)
+static OUT_OF_LINE void lift_record(struct cabi_call *call, const struct cabi_type *type, const uint64_t **flat,
+                                    void *native)
 {
     for (uint32_t i = 0; i < type->member_count; i++)
         cabi_lift_flat(call, type->members[i].type, flat, (char *)native + type->members[i].native_offset);
@@ -61,7 +64,8 @@ void cabi_lift_flat(struct cabi_call *call, const struct cabi_type *type, const 
     *flat = at + 1;
 }
 
-static void lower_variant(struct cabi_call *call, const struct cabi_type *type, const void *native, uint64_t **flat)
+static OUT_OF_LINE void lower_variant(struct cabi_call *call, const struct cabi_type *type, const void *native,
+                                      uint64_t **flat)
 {
     uint32_t tag = get_u32(native);
     GA_ASSERT(tag < type->member_count && type->flat_count <= GA_MAX_FLAT_PARAMS);
@@ -75,13 +79,14 @@ static void lower_variant(struct cabi_call *call, const struct cabi_type *type, 
         *at++ = 0;
 }
 
-static void lower_record(struct cabi_call *call, const struct cabi_type *type, const void *native, uint64_t **flat)
+static OUT_OF_LINE void lower_record(struct cabi_call *call, const struct cabi_type *type, const void *native,
+                                     uint64_t **flat)
 {
     for (uint32_t i = 0; i < type->member_count; i++)
         cabi_lower_flat(call, type->members[i].type, (const char *)native + type->members[i].native_offset, flat);
 }
 
-static void lower_string(struct cabi_call *call, const void *native, uint64_t *flat)
+static OUT_OF_LINE void lower_string(struct cabi_call *call, const void *native, uint64_t *flat)
 {
     uint32_t addr, units;
     cabi_string_store(call, native, &addr, &units);
@@ -89,7 +94,8 @@ static void lower_string(struct cabi_call *call, const void *native, uint64_t *f
     flat[1] = units;
 }
 
-static void lower_list(struct cabi_call *call, const struct cabi_type *type, const void *native, uint64_t *flat)
+static OUT_OF_LINE void lower_list(struct cabi_call *call, const struct cabi_type *type, const void *native,
+                                   uint64_t *flat)
 {
     uint32_t addr, count;
     cabi_list_store(call, type->element, native, &addr, &count);

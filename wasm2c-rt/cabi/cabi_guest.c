@@ -2,8 +2,8 @@
 
 #include "region.h"
 
-/* The first of the slots of REGION->flat that realloc's arguments take: the arguments of an export, at most 17, are in the way
- * below. One set is enough, because a guest inside realloc cannot call the host. */
+/* The first of the slots of REGION->flat that realloc's arguments take: the arguments of an export, at most 17, are
+ * in the way below. One set is enough, because a guest inside realloc cannot call the host. */
 enum { REALLOC_FLAT = 24 };
 
 static void run_realloc(uint64_t *flat)

@@ -10,9 +10,13 @@
 
 /* What the files of this folder share: checked access to linear memory, and running the guest's realloc. */
 
+/* On functions for types with parts: inlined into a switch over kinds, they would make every scalar pay for their
+ * registers. */
+#define OUT_OF_LINE __attribute__((noinline))
+
 /*
- * The host address of [addr, addr + size) in the call's memory. Traps if addr is not aligned, then if the range does not lie inside,
- * which also holds for size 0. what is named in the trap.
+ * The host address of [addr, addr + size) in the call's memory. Traps if addr is not aligned, then if the range
+ * does not lie inside, which also holds for size 0. what is named in the trap.
  */
 static inline uint8_t *guest_range(const struct cabi_call *call, uint32_t addr, uint64_t size, uint32_t align,
                                    const char *what)
@@ -26,7 +30,8 @@ static inline uint8_t *guest_range(const struct cabi_call *call, uint32_t addr, 
     return memory->data + addr;
 }
 
-/* Calls realloc and checks its result ("Lifting and Lowering Context", reallocate). *addr is the old address and becomes the new. */
+/* Calls realloc and checks its result ("Lifting and Lowering Context", reallocate). *addr is the old address and
+ * becomes the new. */
 uint8_t *cabi_guest_reallocate(struct cabi_call *call, uint32_t *addr, uint32_t old_size, uint32_t align,
                                uint32_t new_size);
 

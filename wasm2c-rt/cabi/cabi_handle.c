@@ -3,14 +3,16 @@
 #include "region.h"
 
 /*
- * Handle tables ("Resource State", "Table State"). One for each component instance, in the region, with entries of all resource types.
+ * Handle tables ("Resource State", "Table State"). One for each component instance, in the region, with entries of
+ * all resource types.
  *
- * Invariants: entry 0 is never used; handle_count is 0 or one more than the highest index ever used; entry i is free iff
- * handles[i].resource == NULL, and then handles[i].rep is the free entry that was freed before it (0: none), beginning with
- * free_head. Freed indexes come back last in, first out: guests can see that, and the specification says so.
+ * Invariants: entry 0 is never used; handle_count is 0 or one more than the highest index ever used; entry i is
+ * free iff handles[i].resource == NULL, and then handles[i].rep is the free entry that was freed before it (0:
+ * none), beginning with free_head. Freed indexes come back last in, first out: guests can see that, and the
+ * specification says so.
  *
- * A borrow handle belongs to the task it was made for. An instance runs one task at a time (it cannot be entered again), so
- * instance->borrow_count is that task's num_borrows.
+ * A borrow handle belongs to the task it was made for. An instance runs one task at a time (it cannot be entered
+ * again), so instance->borrow_count is that task's num_borrows.
  */
 enum { FIRST_CAPACITY = 16 };
 

@@ -1,6 +1,7 @@
 #include "cabi_guest.h"
 
-/* "Loading": from linear memory to native values. Ranges are checked where a pointer is followed, once for all that lies behind it. */
+/* "Loading": from linear memory to native values. Ranges are checked where a pointer is followed, once for all that
+ * lies behind it. */
 
 static void load(struct cabi_call *call, const struct cabi_type *type, const uint8_t *guest, void *native);
 
@@ -9,7 +10,8 @@ static uint32_t load_discriminant(const struct cabi_type *type, const uint8_t *g
     return type->discriminant_size == 1 ? *guest : type->discriminant_size == 2 ? get_u16(guest) : get_u32(guest);
 }
 
-static void load_variant(struct cabi_call *call, const struct cabi_type *type, const uint8_t *guest, void *native)
+static OUT_OF_LINE void load_variant(struct cabi_call *call, const struct cabi_type *type, const uint8_t *guest,
+                                     void *native)
 {
     uint32_t tag = case_checked(type, load_discriminant(type, guest));
     put_u32(native, tag);
@@ -18,7 +20,8 @@ static void load_variant(struct cabi_call *call, const struct cabi_type *type, c
         load(call, payload, guest + type->payload_offset, (char *)native + type->native_payload_offset);
 }
 
-static void load_record(struct cabi_call *call, const struct cabi_type *type, const uint8_t *guest, void *native)
+static OUT_OF_LINE void load_record(struct cabi_call *call, const struct cabi_type *type, const uint8_t *guest,
+                                    void *native)
 {
     if (type->plain) {
         memcpy(native, guest, type->size);

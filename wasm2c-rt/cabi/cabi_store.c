@@ -14,7 +14,8 @@ static void store_discriminant(const struct cabi_type *type, uint32_t value, uin
         put_u32(guest, value);
 }
 
-static void store_variant(struct cabi_call *call, const struct cabi_type *type, const void *native, uint8_t *guest)
+static OUT_OF_LINE void store_variant(struct cabi_call *call, const struct cabi_type *type, const void *native,
+                                      uint8_t *guest)
 {
     uint32_t tag = get_u32(native);
     GA_ASSERT(tag < type->member_count);
@@ -30,7 +31,8 @@ static void store_enum(const struct cabi_type *type, uint32_t tag, uint8_t *gues
     store_discriminant(type, tag, guest);
 }
 
-static void store_record(struct cabi_call *call, const struct cabi_type *type, const void *native, uint8_t *guest)
+static OUT_OF_LINE void store_record(struct cabi_call *call, const struct cabi_type *type, const void *native,
+                                     uint8_t *guest)
 {
     for (uint32_t i = 0; i < type->member_count; i++) {
         const struct cabi_member *member = &type->members[i];
@@ -38,7 +40,7 @@ static void store_record(struct cabi_call *call, const struct cabi_type *type, c
     }
 }
 
-static void store_string(struct cabi_call *call, const void *native, uint8_t *guest)
+static OUT_OF_LINE void store_string(struct cabi_call *call, const void *native, uint8_t *guest)
 {
     uint32_t addr, units;
     cabi_string_store(call, native, &addr, &units);
@@ -46,7 +48,8 @@ static void store_string(struct cabi_call *call, const void *native, uint8_t *gu
     put_u32(guest + 4, units);
 }
 
-static void store_list(struct cabi_call *call, const struct cabi_type *type, const void *native, uint8_t *guest)
+static OUT_OF_LINE void store_list(struct cabi_call *call, const struct cabi_type *type, const void *native,
+                                   uint8_t *guest)
 {
     uint32_t addr, count;
     cabi_list_store(call, type->element, native, &addr, &count);

@@ -2,11 +2,12 @@
 #include "ga_utf8.h"
 
 /*
- * Strings in the three encodings of a guest ("Loading": load_string_from_range; "Storing": store_string_into_range and below).
+ * Strings in the three encodings of a guest ("Loading": load_string_from_range; "Storing": store_string_into_range
+ * and below).
  *
- * Lengths are in code units, bytes or 16-bit words. With latin1+utf16 the top bit of the length tells UTF-16 from Latin-1, and both
- * are aligned to 2. Which sizes realloc is called with, and what has been written before each call, is visible to
- * the guest, so the functions below follow the specification step by step.
+ * Lengths are in code units, bytes or 16-bit words. With latin1+utf16 the top bit of the length tells UTF-16 from
+ * Latin-1, and both are aligned to 2. Which sizes realloc is called with, and what has been written before each
+ * call, is visible to the guest, so the functions below follow the specification step by step.
  */
 #define UTF16_TAG 0x80000000u
 
@@ -185,7 +186,8 @@ static uint32_t write_ascii_prefix(uint8_t *out, const struct text *text)
     return text->units;
 }
 
-/* store_string_to_utf8, from UTF-16 (worst 3 bytes a unit) or Latin-1 (2): as if it were ASCII, then grown and shrunk. */
+/* store_string_to_utf8, from UTF-16 (worst 3 bytes a unit) or Latin-1 (2): as if it were ASCII, then grown and
+ * shrunk. */
 static struct stored store_to_utf8(struct cabi_call *call, const struct text *text)
 {
     struct stored to = {0, text->units};
@@ -215,7 +217,8 @@ static struct stored store_utf8_to_utf16(struct cabi_call *call, const struct te
     return to;
 }
 
-/* The rest of store_string_to_latin1_or_utf16 from the first scalar above 0xff, at `at`, on: what was written is widened. */
+/* The rest of store_string_to_latin1_or_utf16 from the first scalar above 0xff, at `at`, on: what was written is
+ * widened. */
 static struct stored widen_to_utf16(struct cabi_call *call, const struct text *text, struct stored to, uint32_t written,
                                     const uint8_t *at)
 {

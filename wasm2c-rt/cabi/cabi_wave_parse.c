@@ -7,9 +7,10 @@
 #include "ga_utf8.h"
 
 /*
- * WAVE, parsing: recursive descent guided by the type, whose depth the component's validation has limited. White space and comments
- * (`//` to the end of the line) may stand between tokens. Where the grammar allows `some(x)` and `ok(x)` to be written as x, the
- * words some, none, ok and err are always the cases of the option or result; a label of that spelling needs its %.
+ * WAVE, parsing: recursive descent guided by the type, whose depth the component's validation has limited. White
+ * space and comments (`//` to the end of the line) may stand between tokens. Where the grammar allows `some(x)` and
+ * `ok(x)` to be written as x, the words some, none, ok and err are always the cases of the option or result; a
+ * label of that spelling needs its %.
  *
  * The first error is reported with its offset; from then on every function returns false.
  */
@@ -296,7 +297,8 @@ static bool parse_escape(struct wave *wave, const char **at, const char *end, ui
     return FAIL_AT(wave, from, "invalid escape sequence");
 }
 
-/* Appends [at, end) with its escapes resolved to *out, which has room: no escape is shorter than what it stands for. */
+/* Appends [at, end) with its escapes resolved to *out, which has room: no escape is shorter than what it stands
+ * for. */
 static bool unescape(struct wave *wave, const char *at, const char *end, uint8_t **out)
 {
     while (at < end) {

@@ -7,8 +7,8 @@
 #include "ga_utf8.h"
 
 /*
- * WAVE, printing. A value is one line: control characters and line separators are escaped. Fields that are none are left out
- * of records. Floats are the shortest decimal that reads back the same.
+ * WAVE, printing. A value is one line: control characters and line separators are escaped. Fields that are none are
+ * left out of records. Floats are the shortest decimal that reads back the same.
  */
 struct printer {
     const struct cabi_wave_hooks *hooks;
@@ -49,7 +49,8 @@ static void print_float(struct ga_buf *out, double value, bool single)
         ga_buf_text(out, value < 0 ? "-inf" : "inf");
         return;
     }
-    /* Every decimal of 15 digits (6) comes back from a normal number; fewer digits show as zeros that %g takes away. */
+    /* Every decimal of 15 digits (6) comes back from a normal number; fewer digits show as zeros that %g takes
+     * away. */
     bool normal = single ? isnormal((float)value) : isnormal(value);
     char text[40];
     for (int digits = !normal ? 1 : single ? 6 : 15; digits <= 17; digits++) {
