@@ -17,6 +17,7 @@
 #include "emit.h"
 #include "ga_limits.h"
 #include "val.h"
+#include "wit_print.h"
 
 /*
  * The passes of a build, in order. Around them: the executable as a whole is cached by everything that goes into it; the output is
@@ -54,14 +55,6 @@ static void end_phase(struct build *build, enum build_phase phase)
 
 /* --- reading --- */
 
-/* Read and valid. */
-static enum ga_status read_component(struct ga_arena *arena, const struct ga_buf *input, struct component **component_out,
-                                     struct ga_report *report)
-{
-    enum ga_status status = bin_read(arena, input->data, input->size, component_out, report);
-    return status == GA_OK ? val_component(arena, *component_out, report) : status;
-}
-
 static const char *hash_bytes(struct ga_arena *arena, const void *data, size_t size)
 {
     struct build_key key;
@@ -96,7 +89,7 @@ static const char *executable_key(struct build *build)
 
 static enum ga_status read_input(struct build *build)
 {
-    enum ga_status status = build_file_read(build->options->input, GA_MAX_COMPONENT_BYTES, &build->input, build->report);
+    enum ga_status status = build_file_read_as(build->options->input, "the file", GA_MAX_COMPONENT_BYTES, &build->input, build->report);
     if (status == GA_OK)
         build->component_hash = hash_bytes(build->arena, build->input.data, build->input.size);
     return status;
@@ -107,7 +100,9 @@ static enum ga_status read_input(struct build *build)
 static enum ga_status plan_component(struct build *build)
 {
     struct component *component;
-    enum ga_status status = read_component(build->arena, &build->input, &component, build->report);
+    enum ga_status status = bin_read(build->arena, build->input.data, build->input.size, &component, build->report);
+    if (status == GA_OK) /* which validates */
+        status = wit_print_world(build->arena, component, &build->wit, build->report);
     if (status == GA_OK)
         status = link_component(build->arena, component, &build->plan, build->report);
     if (status == GA_OK)
@@ -350,9 +345,11 @@ enum ga_status build_validate(const char *path, struct ga_report *report)
     struct ga_arena arena = {0};
     struct ga_buf input = {0};
     struct component *component;
-    enum ga_status status = build_file_read(path, GA_MAX_COMPONENT_BYTES, &input, report);
+    enum ga_status status = build_file_read_as(path, "the file", GA_MAX_COMPONENT_BYTES, &input, report);
     if (status == GA_OK)
-        status = read_component(&arena, &input, &component, report);
+        status = bin_read(&arena, input.data, input.size, &component, report);
+    if (status == GA_OK)
+        status = val_component(&arena, component, report);
     ga_buf_free(&input);
     ga_arena_free(&arena);
     return status;
@@ -380,11 +377,14 @@ enum ga_status build_inspect(const char *path, struct ga_buf *wit_out, struct ga
     struct component *component;
     const uint8_t *wit;
     size_t wit_size;
-    enum ga_status status = build_file_read(path, GA_MAX_COMPONENT_BYTES, &input, report);
-    if (status == GA_OK && build_elf_section(input.data, input.size, ".golem.wit", &wit, &wit_size))
+    enum ga_status status = build_file_read_as(path, "the file", GA_MAX_COMPONENT_BYTES, &input, report);
+    bool is_executable = status == GA_OK && build_elf_section(input.data, input.size, ".golem.wit", &wit, &wit_size);
+    if (is_executable)
         ga_buf_append(wit_out, wit, wit_size);
-    else if (status == GA_OK)
-        status = read_component(&arena, &input, &component, report);
+    if (status == GA_OK && !is_executable)
+        status = bin_read(&arena, input.data, input.size, &component, report);
+    if (status == GA_OK && !is_executable)
+        status = wit_print_world(&arena, component, wit_out, report);
     ga_buf_free(&input);
     ga_arena_free(&arena);
     return status;

@@ -17,8 +17,8 @@
  * Both are made elsewhere in the cache and renamed into place, the contents first, so that readers and writers of several
  * builds at once see whole files, and a writer that dies leaves at most an entry that is absent.
  *
- * The cache also has the builds' temporary directories (tmp/...): renaming needs one file system. A build holds a lock on its own; those
- * that nobody holds are leftovers, removed by whoever comes next.
+ * The cache also has the builds' temporary directories (tmp/...): renaming needs one file system. A build holds a lock on its
+ * own; those that nobody holds are leftovers, removed by whoever comes next.
  */
 struct build_cache {
     const char *root;        /* ${XDG_CACHE_HOME:-$HOME/.cache}/golem-aot, or the temporary directory alone */

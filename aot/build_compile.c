@@ -22,8 +22,8 @@ static const char *const guest_flags[] = {
     "-fno-math-errno", "-fno-stack-protector", "-fno-ident", "-ffunction-sections", "-fdata-sections", NULL};
 
 /*
- * Splitting lets a module be compiled on several processors, and bounds the compiler's memory (about 1 GB for each MB of code in one
- * file); each file costs 20 ms more, and functions are not inlined across files. Small modules, where inner loops are likely
+ * Splitting lets a module be compiled on several processors, and bounds the compiler's memory (about 1 GB for each MB of code
+ * in one file); each file costs 20 ms more, and functions are not inlined across files. Small modules, where inner loops are likely
  * to be all there is, stay whole; a medium one is cut into four, so that 100 KB of component take less than 2 s on two processors.
  */
 enum { WHOLE_BELOW = 32 * 1024, BYTES_A_QUARTER = 24 * 1024, BYTES_AN_OUTPUT = 128 * 1024, OUTPUTS_MAX = 256 };
@@ -226,7 +226,7 @@ static enum ga_status write_data(struct compilation *compilation, struct ga_repo
     const struct build_source *source = compilation->source;
     struct ga_buf text = {0};
     enum ga_status status = build_file_write(c_path(compilation, "component", ".wit"), source->wit, strlen(source->wit), report);
-    ga_buf_text(&text, ".section .golem.wit,\"\",%progbits\n.incbin \"component.wit\"\n"
+    ga_buf_text(&text, ".section .golem.wit,\"\",%progbits\n.globl golem_wit\ngolem_wit:\n.incbin \"component.wit\"\n"
                        ".section .note.GNU-stack,\"\",%progbits\n.section .rodata.golem,\"a\",%progbits\n");
     for (uint32_t i = 0; i < source->data_count && status == GA_OK; i++) {
         const struct core_prepared *prepared = source->data[i];

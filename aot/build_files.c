@@ -10,35 +10,45 @@
 #include <time.h>
 #include <unistd.h>
 
-enum ga_status build_file_read(const char *path, uint64_t limit, struct ga_buf *out, struct ga_report *report)
+/* To the end or `size`, whichever comes first: a file that grows meanwhile is cut. */
+static enum ga_status read_all(int fd, const char *name, size_t size, struct ga_buf *out, struct ga_report *report)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return ga_report_errno(report, errno, "cannot open %s", path);
-    enum ga_status status = GA_OK;
-    struct stat info;
-    if (fstat(fd, &info) != 0)
-        status = ga_report_errno(report, errno, "cannot read %s", path);
-    else if (!S_ISREG(info.st_mode))
-        status = ga_report_set(report, GA_INVALID, "%s is no regular file", path);
-    else if ((uint64_t)info.st_size > limit)
-        status = ga_report_set(report, GA_LIMIT, "%s is too large (limit is %llu bytes)", path, (unsigned long long)limit);
-    if (status == GA_OK)
-        ga_buf_reserve(out, (size_t)info.st_size + 1);
-    while (status == GA_OK) {
-        ssize_t count = read(fd, out->data + out->size, out->capacity - out->size);
+    ga_buf_reserve(out, size + 1);
+    while (size) {
+        ssize_t count = read(fd, out->data + out->size, size);
         if (count < 0 && errno == EINTR)
             continue;
         if (count < 0)
-            status = ga_report_errno(report, errno, "cannot read %s", path);
-        if (count <= 0)
+            return ga_report_errno(report, errno, "cannot read %s", name);
+        if (count == 0)
             break;
         out->size += (size_t)count;
-        if (out->size > limit)
-            status = ga_report_set(report, GA_LIMIT, "%s grows while it is read", path);
-        else
-            ga_buf_reserve(out, 1);
+        size -= (size_t)count;
     }
+    return GA_OK;
+}
+
+enum ga_status build_file_read(const char *path, uint64_t limit, struct ga_buf *out, struct ga_report *report)
+{
+    return build_file_read_as(path, path, limit, out, report);
+}
+
+enum ga_status build_file_read_as(const char *path, const char *name, uint64_t limit, struct ga_buf *out,
+                                  struct ga_report *report)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ga_report_errno(report, errno, "cannot open %s", name);
+    enum ga_status status = GA_OK;
+    struct stat info;
+    if (fstat(fd, &info) != 0)
+        status = ga_report_errno(report, errno, "cannot read %s", name);
+    else if (!S_ISREG(info.st_mode))
+        status = ga_report_set(report, GA_INVALID, "%s is no regular file", name);
+    else if ((uint64_t)info.st_size > limit)
+        status = ga_report_set(report, GA_LIMIT, "%s is too large (limit is %llu bytes)", name, (unsigned long long)limit);
+    if (status == GA_OK)
+        status = read_all(fd, name, (size_t)info.st_size, out, report);
     close(fd);
     return status;
 }

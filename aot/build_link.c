@@ -9,11 +9,12 @@
 #include "build_files.h"
 
 /*
- * -z now: no lazy binding, whose resolved addresses would be written while guests run. --as-needed: libraries of host functions that
- * the component does not import are not loaded. The build id (a hash of the contents) says which checkpoints are ours.
+ * -z now: no lazy binding, whose resolved addresses would be written while guests run. --as-needed: libraries of host
+ * functions that the component does not import are not loaded. The build id (a hash of the contents) says which checkpoints are ours.
+ * -u golem_wit: keeps the WIT text, which nothing refers to.
  */
 static const char *const before_objects[] = {"-no-pie", "-Wl,--gc-sections", "-Wl,-z,now", "-Wl,-z,noexecstack",
-                                             "-Wl,--build-id=sha1", "-Wl,--as-needed", NULL};
+                                             "-Wl,--build-id=sha1", "-Wl,--as-needed", "-Wl,-u,golem_wit", NULL};
 static const char *const libraries[] = {"-lsqlite3", "-luuid", "-luv", "-lcurl", "-lm", "-lpthread", NULL};
 
 /* ld's response file: one equation an argument. */

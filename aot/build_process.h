@@ -11,8 +11,8 @@
 /*
  * A pool of child processes, as many at a time as wanted. Jobs are added before and while the pool runs (a job's end may
  * add others); the first that fails ends all. SIGINT, SIGTERM and SIGHUP are blocked while a pool exists, and looked at
- * whenever it waits: the children are ended, build_pool_run gives GA_TOOL, and after cleaning up the caller lets the signal have its
- * effect with build_pool_close.
+ * whenever it waits: the children are ended, build_pool_run gives GA_TOOL, and after cleaning up the caller lets the signal
+ * have its effect with build_pool_close.
  */
 struct build_limits {
     unsigned cpu_s;         /* 0: none */

@@ -16,8 +16,8 @@
  * Tail calls. wasm2c 1.0.42 emits C that does not compile for a tail-calling function with locals, and for return_call_indirect
  * in such a function loses the results when the callee makes no tail calls itself. So `return_call` becomes `call` and
  * `return`, which means the same but for the depth of the stack; and the C compiler is told to optimise sibling calls in such a
- * module (core_prepared.tail_calls), which makes jumps of them again. Given up: a cycle of tail calls in which a callee takes more of
- * its arguments on the machine stack than its caller did grows the stack, and in the end traps.
+ * module (core_prepared.tail_calls), which makes jumps of them again. Given up: a cycle of tail calls in which a callee takes
+ * more of its arguments on the machine stack than its caller did grows the stack, and in the end traps.
  *
  * Data. Ten thousand segments (a snapshot of a JavaScript engine has as many) would be 17 MB of C, and a changed string a
  * new compilation. An active segment's initialisation is the same wherever it is done between the elements' and the start
