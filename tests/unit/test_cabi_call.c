@@ -1,4 +1,5 @@
 #include "cabi_guest_made.h"
+#include "wasm-rt-exceptions.h"
 
 /* Calls from the host into an export, and from one component instance into another. */
 
@@ -21,6 +22,7 @@ TestSuite(cabi_adapter, .init = setup);
 static uint64_t seen[17]; /* its arguments */
 static uint64_t answer;
 static bool seen_may_leave, seen_entered;
+static bool core_throws, seen_target;
 static uint64_t post_returned; /* argument of post-return plus 1 */
 static bool post_return_may_leave;
 
@@ -29,6 +31,9 @@ static void core_function(uint64_t *flat)
     memcpy(seen, flat, sizeof seen);
     seen_may_leave = callee.instance.may_leave;
     seen_entered = callee.instance.entered;
+    seen_target = wasm_rt_get_unwind_target() != NULL;
+    if (core_throws)
+        wasm_rt_throw();
     flat[0] = answer;
 }
 
@@ -36,6 +41,7 @@ static void core_post_return(uint64_t *flat)
 {
     post_returned = flat[0] + 1;
     post_return_may_leave = callee.instance.may_leave;
+    seen_target |= wasm_rt_get_unwind_target() != NULL;
     memset(callee.memory.data + 64, 'X', 64);
 }
 
@@ -212,6 +218,21 @@ Test(cabi_adapter, spilled_params_are_checked_at_the_caller_and_allocated_at_the
     cr_assert(seen[0] == callee.calls[0].result && callee.memory.data[seen[0] + 128] == 16);
     flat[0] = 60;
     cr_assert_traps(try_adapter(&with, flat), "unaligned pointer: value at 0x3c, alignment 8");
+}
+
+/* 5.10, case 19. */
+Test(cabi_adapter, exception_of_the_callee_is_a_trap_even_if_the_caller_would_catch_it)
+{
+    struct cabi_func_type type = made_func(NULL, 0);
+    struct rt_adapter with = make_adapter(&type);
+    static WASM_RT_UNWIND_TARGET catches;
+    wasm_rt_set_unwind_target(&catches);
+    struct made_step step = {.run = run_adapter};
+    adapter = &with;
+    run_adapter(&step);
+    cr_assert(!seen_target && wasm_rt_get_unwind_target() == &catches);
+    core_throws = true;
+    cr_assert_traps(try_adapter(&with, NULL), "uncaught exception");
 }
 
 static const struct cabi_resource callee_kind = {.name = "callee-kind", .owner = &callee.instance};

@@ -248,6 +248,25 @@ Test(cabi_string, every_realloc_result_is_checked)
     }
 }
 
+static uint32_t realloc_that_spoils(void *module_instance, uint32_t old_addr, uint32_t old_size, uint32_t align,
+                                    uint32_t new_size)
+{
+    (void)module_instance, (void)old_addr, (void)old_size, (void)align, (void)new_size;
+    memset(guest.memory.data + 64, 0xf7, 3);
+    return 128;
+}
+
+Test(cabi_string, view_that_realloc_spoils_is_stored_as_it_was)
+{
+    struct cabi_string native = {(char *)guest.memory.data + 64, 3};
+    uint64_t flat[2];
+    memcpy(guest.memory.data + 64, "abc", 3);
+    guest.options.realloc = realloc_that_spoils;
+    guest.options.encoding = RT_UTF16;
+    cr_assert_passes(try_lower(&guest.call, &cabi_string, &native, flat));
+    cr_assert(flat[1] == 3 && !memcmp(guest.memory.data + 128, "a\0b\0c\0", 6));
+}
+
 Test(cabi_string, too_long_for_a_guest_traps_before_realloc)
 {
     struct cabi_string native = {"", GA_MAX_VALUE_BYTES + 1ull};

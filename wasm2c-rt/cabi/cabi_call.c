@@ -41,7 +41,9 @@ void cabi_post_return(struct cabi_call *call, void (*post_return)(uint64_t *flat
     struct cabi_instance *instance = call->options->instance;
     instance->may_leave = false;
     if (call->on_guest_stack) {
+        WASM_RT_UNWIND_TARGET *outside = exceptions_stop();
         post_return(flat);
+        exceptions_resume(outside);
     } else {
         enum gate_outcome outcome = gate_enter(post_return, flat);
         GA_ASSERT(outcome == GATE_RETURNED);
@@ -186,7 +188,9 @@ uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat)
     adapter_call_init(&callee, adapter->callee, adapter->caller, 1);
     transfer_params(adapter, &caller, &callee, flat, callee_flat);
 
+    WASM_RT_UNWIND_TARGET *outside = exceptions_stop();
     adapter->call(callee_flat);
+    exceptions_resume(outside);
 
     uint64_t result = transfer_result(adapter, &caller, &callee, flat, callee_flat);
     cabi_post_return(&callee, adapter->post_return, callee_flat);

@@ -27,13 +27,22 @@ static uint32_t realloc_through_gate(struct rt_options *options, uint32_t old_ad
     return (uint32_t)flat[0];
 }
 
+static uint32_t realloc_directly(struct rt_options *options, uint32_t old_addr, uint32_t old_size, uint32_t align,
+                                 uint32_t new_size)
+{
+    WASM_RT_UNWIND_TARGET *outside = exceptions_stop();
+    uint32_t addr = options->realloc(options->realloc_instance, old_addr, old_size, align, new_size);
+    exceptions_resume(outside);
+    return addr;
+}
+
 uint8_t *cabi_guest_reallocate(struct cabi_call *call, uint32_t *addr, uint32_t old_size, uint32_t align,
                                uint32_t new_size)
 {
     struct rt_options *options = call->options;
     GA_ASSERT(options->realloc && options->instance->may_leave);
     options->instance->may_leave = false;
-    *addr = call->on_guest_stack ? options->realloc(options->realloc_instance, *addr, old_size, align, new_size)
+    *addr = call->on_guest_stack ? realloc_directly(options, *addr, old_size, align, new_size)
                                  : realloc_through_gate(options, *addr, old_size, align, new_size);
     options->instance->may_leave = true;
     return guest_range(call, *addr, new_size, align, "realloc return");

@@ -7,6 +7,7 @@
 #include "ga_assert.h"
 #include "ga_limits.h"
 #include "trap.h"
+#include "wasm-rt-exceptions.h"
 
 /* What the files of this folder share: checked access to linear memory, and running the guest's realloc. */
 
@@ -28,6 +29,22 @@ static inline uint8_t *guest_range(const struct cabi_call *call, uint32_t addr, 
     if (__builtin_expect(addr + size > memory->size, 0))
         trap_raise("%s pointer/length out of bounds of memory: 0x%x + %llu", what, addr, (unsigned long long)size);
     return memory->data + addr;
+}
+
+/*
+ * Around each direct call of guest code: an exception does not pass the boundary of a component, it is a trap there
+ * (CanonicalABI.md, call_and_trap_on_throw), so nobody outside may be its target. gate_enter does the same.
+ */
+static inline WASM_RT_UNWIND_TARGET *exceptions_stop(void)
+{
+    WASM_RT_UNWIND_TARGET *outside = wasm_rt_get_unwind_target();
+    wasm_rt_set_unwind_target(NULL);
+    return outside;
+}
+
+static inline void exceptions_resume(WASM_RT_UNWIND_TARGET *outside)
+{
+    wasm_rt_set_unwind_target(outside);
 }
 
 /* Calls realloc and checks its result ("Lifting and Lowering Context", reallocate). *addr is the old address and

@@ -200,8 +200,10 @@ static void destroy_guest_resource(const struct cabi_resource *resource, uint32_
                                    const struct cabi_instance *caller)
 {
     cabi_instance_enter(resource->owner, caller);
+    WASM_RT_UNWIND_TARGET *outside = exceptions_stop();
     if (resource->dtor)
         resource->dtor(rep);
+    exceptions_resume(outside);
     cabi_instance_leave(resource->owner, caller);
 }
 

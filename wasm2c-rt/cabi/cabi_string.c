@@ -288,6 +288,15 @@ static struct stored store_text(struct cabi_call *call, const struct text *text)
     GA_UNREACHABLE();
 }
 
+/* A host's string: it must be valid, and stay so while realloc runs even if it is a view into this very memory. */
+static void settle(struct cabi_call *call, struct text *text)
+{
+    uintptr_t at = (uintptr_t)text->data, memory = (uintptr_t)call->options->memory->data;
+    if (call->options->encoding != RT_UTF8 && at >= memory && at - memory < call->options->memory->size)
+        text->data = memcpy(cabi_scratch_alloc(call, text->units, 1), text->data, text->units);
+    GA_ASSERT(ga_utf8_valid(text->data, text->units));
+}
+
 void cabi_string_store(struct cabi_call *call, const struct cabi_string *native, uint32_t *addr_out,
                        uint32_t *tagged_units_out)
 {
@@ -295,8 +304,9 @@ void cabi_string_store(struct cabi_call *call, const struct cabi_string *native,
     if (call->source_encoding == RT_UTF8) {
         if (native->size > GA_MAX_VALUE_BYTES)
             trap_raise("string of %zu bytes is too long (limit is %u)", native->size, GA_MAX_VALUE_BYTES);
-        GA_ASSERT(call->raw_strings || ga_utf8_valid((const uint8_t *)native->data, native->size));
         text = (struct text){(const uint8_t *)native->data, (uint32_t)native->size, TEXT_UTF8};
+        if (!call->raw_strings)
+            settle(call, &text);
     } else {
         text = text_of(call->source_encoding, (const uint8_t *)native->data, (uint32_t)native->size);
     }
