@@ -7,7 +7,7 @@
 #include "ga_report.h"
 
 /*
- * Checkpoints: images of the region. See ckpt.c for the file format and what makes a slot valid.
+ * Checkpoints: images of the region. See ckpt_slot.c for the file format and what makes a slot valid, ckpt.c for the rest.
  *
  * A worker has two slot files (ckpt-0, ckpt-1 in its directory). The region is mapped MAP_PRIVATE from one of them
  * (or from the executable's own start image); the next checkpoint is written to the other, complete, synced, and only
@@ -29,7 +29,8 @@ struct ckpt_info {
 
 struct ckpt;
 
-/* directory_fd stays the caller's, and open as long as the ckpt. */
+/* directory_fd stays the caller's, and open as long as the ckpt. Ignores SIGXFSZ in this process: a file-size limit is
+ * reported like a full disk. */
 enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt_out, struct ga_report *report) GA_MUST_USE;
 
 /* Maps the start image that `golem-aot build` put into the running executable, if there is one: GA_NOT_FOUND if not.
@@ -37,7 +38,7 @@ enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt
 enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, struct ga_report *report) GA_MUST_USE;
 
 /* Tries the valid slots, newest first; accept(info, context) refuses those whose oplog position does not fit.
- * GA_NOT_FOUND if none remains; the region is untouched then. A slot that is torn, foreign or damaged is skipped, and why is in
+ * GA_NOT_FOUND if none remains; the region is untouched then (after any other failure it is unusable). accept may be NULL. A slot that is torn, foreign or damaged is skipped, and why is in
  * report as a remark for the log even when an older one is taken. */
 enum ga_status ckpt_restore(struct ckpt *ckpt, bool (*accept)(const struct ckpt_info *info, void *context),
                             void *context, struct ckpt_info *info_out, struct ga_report *report) GA_MUST_USE;
@@ -51,10 +52,12 @@ enum ga_status ckpt_write(struct ckpt *ckpt, uint64_t oplog_index, uint64_t oplo
  * build at the same oplog position have the same digest. Reads all pages. */
 uint64_t ckpt_digest(void);
 
-/* Reads all pages of the newest valid slot and compares with their checksums. */
+/* Reads all pages of the newest valid slot and compares with their checksums. GA_CORRUPT names the page; GA_NOT_FOUND if there
+ * is no valid slot. */
 enum ga_status ckpt_scrub(struct ckpt *ckpt, struct ga_report *report) GA_MUST_USE;
 
-/* Writes the region as a start image, to be appended to an executable (build's job). */
+/* Writes the region as a start image at fd's position, which is first moved up to a multiple of 4096; it must be the end of the
+ * executable, at a multiple of 4096 too if it was written elsewhere. No guest frame may be active. */
 enum ga_status ckpt_write_start_image(int fd, uint64_t build_id, struct ga_report *report) GA_MUST_USE;
 
 void ckpt_close(struct ckpt *ckpt);

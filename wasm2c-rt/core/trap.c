@@ -113,12 +113,15 @@ static bool is_between(uint64_t address, uint64_t start, uint64_t end)
     return address >= start && address < end;
 }
 
-/* WASM_RT_TRAP_NONE if the fault is none of the guest's. The kernel tells no address for accesses beyond 2^47, which
+/* WASM_RT_TRAP_NONE if the fault is none of the guest's. SIGBUS never is: it means that the file behind a page could not be
+ * read, which must not be recorded as what the guest did. The kernel tells no address for accesses beyond 2^47, which
  * guest code cannot make. */
 static wasm_rt_trap_t reason_of(int signal_number, uint64_t address)
 {
     if (signal_number == SIGFPE)
         return WASM_RT_TRAP_DIV_BY_ZERO;
+    if (signal_number == SIGBUS)
+        return WASM_RT_TRAP_NONE;
     if (is_between(address, RT_REGION_BASE + REGION_HEADER_BYTES, REGION_STACK_BOTTOM))
         return WASM_RT_TRAP_EXHAUSTION;
     if (is_between(address, REGION_MEMORY_BASE, REGION_END))

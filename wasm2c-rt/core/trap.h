@@ -25,7 +25,7 @@ uint8_t trap_exit_code(void);
 bool trap_was_stack_overflow(void);
 
 /* Installs the handler for SIGSEGV, SIGBUS and SIGFPE with its own stack: faults inside the region while guest code
- * runs become traps; all others kill the process as usual, with a core dump. */
+ * runs become traps; all others (and SIGBUS, which is a failing disk's) kill the process as usual, with a core dump. */
 void trap_install_handlers(void);
 
 #endif
