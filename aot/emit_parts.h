@@ -35,6 +35,7 @@ struct emitter {
     GA_VEC(struct { enum emit_wanted kind; uint32_t index; }) queue;
     GA_VEC(struct plan_options) options; /* distinct ones in use: root->options */
     struct ga_map externs;               /* names declared so far */
+    struct ga_map tags;                  /* symbol of a tag -> struct core_item *, the instance it is of */
 
     /* The parts, in the order of the file. */
     struct ga_buf includes, root, extern_part, prototypes, resources, type_tables, bindings, functions, imports, exports,
