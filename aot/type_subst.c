@@ -148,7 +148,7 @@ static const struct type_val *subst_handle(struct type_subst *subst, const struc
 
 const struct type_val *type_subst_val(struct type_subst *subst, const struct type_val *type)
 {
-    if (type == NULL || type->kind <= VAL_STRING || (!type->has_resource && subst->aliases.count == 0))
+    if (type == NULL || (type->kind <= VAL_STRING && type->alias == 0) || (!type->has_resource && subst->aliases.count == 0))
         return type;
     const struct type_val *image = remembered(subst, type);
     if (image != NULL)

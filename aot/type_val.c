@@ -157,7 +157,7 @@ struct type_extern type_rename(struct type_context *context, struct type_extern 
     *copy = *item.value;
     copy->name = name;
     copy->abi = NULL;
-    if (is_nameable(copy->kind)) {
+    if (copy->resource == NULL) { /* a handle's alias is its resource's */
         copy->origin = copy->alias;
         copy->alias = ++context->last_alias;
     }

@@ -45,7 +45,7 @@ struct type_member {
 
 struct type_val {
     enum val_kind kind;
-    uint32_t alias;                   /* of the type, if it is a record, variant, enum or flags; of the resource, if own or borrow */
+    uint32_t alias;                   /* of the type; own, borrow: of the resource. 0: an anonymous type that needs no name */
     uint32_t origin;                  /* the alias that `alias` is another name of; 0: none */
     struct slice name;                /* if it was exported or imported under one: for WIT text; may be empty */
     uint32_t member_count;

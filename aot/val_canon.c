@@ -42,8 +42,6 @@ static enum ga_status check_async(struct type_scope *scope, const struct def *de
         return fail(scope, def, "canonical option callback is for async lifts only " SPEC_OPTIONS);
     if (canon->has_post_return && (canon->async || canon->kind != CANON_LIFT))
         return fail(scope, def, "canonical option post-return is for synchronous lifts only " SPEC_OPTIONS);
-    if (canon->kind == CANON_LIFT && canon->async && !canon->has_callback)
-        return fail(scope, def, "async lift without a callback " SPEC_OPTIONS);
     if (!canon->has_callback)
         return GA_OK;
     return val_core_func_check(scope, canon->callback, "iii", "i",
