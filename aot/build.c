@@ -89,7 +89,8 @@ static const char *executable_key(struct build *build)
 
 static enum ga_status read_input(struct build *build)
 {
-    enum ga_status status = build_file_read_as(build->options->input, "the file", GA_MAX_COMPONENT_BYTES, &build->input, build->report);
+    enum ga_status status = build_file_read_as(build->options->input, "the file", GA_MAX_COMPONENT_BYTES, &build->input,
+                                               build->report);
     if (status == GA_OK)
         build->component_hash = hash_bytes(build->arena, build->input.data, build->input.size);
     return status;

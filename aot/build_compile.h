@@ -9,8 +9,8 @@
 
 /*
  * From prepared core modules and the glue to objects. For each module: if all its objects and its header are in the cache, they
- * are taken; else wasm2c translates it, and its outputs that are not in the cache are compiled. wasm2c of one module and the compilations of
- * others run at the same time, in one pool; the glue follows when all headers are there.
+ * are taken; else wasm2c translates it, and its outputs that are not in the cache are compiled. wasm2c of one module and the
+ * compilations of others run at the same time, in one pool; the glue follows when all headers are there.
  */
 struct build_source {
     struct ga_arena *arena;

@@ -10,12 +10,15 @@
 
 /*
  * -z now: no lazy binding, whose resolved addresses would be written while guests run. --as-needed: libraries of host
- * functions that the component does not import are not loaded. The build id (a hash of the contents) says which checkpoints are ours.
+ * functions that the component does not import are not loaded. The build id (a hash of the contents) says which checkpoints
+ * are ours.
  * -u golem_wit: keeps the WIT text, which nothing refers to.
  */
 static const char *const before_objects[] = {"-no-pie", "-Wl,--gc-sections", "-Wl,-z,now", "-Wl,-z,noexecstack",
                                              "-Wl,--build-id=sha1", "-Wl,--as-needed", "-Wl,-u,golem_wit", NULL};
 static const char *const libraries[] = {"-lsqlite3", "-luuid", "-luv", "-lcurl", "-lm", "-lpthread", NULL};
+
+enum { IMAGE_ALIGNMENT = 4096 };
 
 /* ld's response file: one equation an argument. */
 static enum ga_status write_equations(const struct ga_buf *defsyms, const char *path, struct ga_report *report)
@@ -67,14 +70,32 @@ static enum ga_status note_end(void *context, bool ok, struct ga_report *report)
     return GA_OK;
 }
 
+/* The image is mapped from the executable, so it begins at a page there. */
+static enum ga_status append_image(const char *path, const char *image, struct ga_report *report)
+{
+    struct stat info;
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0 || fstat(fd, &info) != 0)
+        return ga_report_errno(report, errno, "cannot append to %s", path);
+    off_t end = (info.st_size + IMAGE_ALIGNMENT - 1) / IMAGE_ALIGNMENT * IMAGE_ALIGNMENT;
+    enum ga_status status = GA_OK;
+    if (ftruncate(fd, end) != 0 || lseek(fd, end, SEEK_SET) != end)
+        status = ga_report_errno(report, errno, "cannot append to %s", path);
+    if (status == GA_OK)
+        status = build_file_append(fd, image, report);
+    close(fd);
+    return status;
+}
+
 enum ga_status build_start_image(const struct build_source *source, const char *path, bool *made_out,
                                  struct ga_report *report)
 {
     struct ga_arena *arena = source->arena;
-    const char **arguments = ga_arena_array(arena, 3, sizeof *arguments);
+    const char **arguments = ga_arena_array(arena, 4, sizeof *arguments);
     const char *image = build_cache_temporary(source->cache, arena, ".image");
     arguments[0] = path;
     arguments[1] = "--make-start-image";
+    arguments[2] = "3";
     *made_out = false;
     int fd = open(image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
@@ -91,10 +112,5 @@ enum ga_status build_start_image(const struct build_source *source, const char *
     if (fstat(fd, &info) != 0 || info.st_size == 0)
         *made_out = false;
     close(fd);
-    int executable = status == GA_OK && *made_out ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
-    if (executable >= 0) {
-        status = build_file_append(executable, image, report);
-        close(executable);
-    }
-    return status;
+    return status == GA_OK && *made_out ? append_image(path, image, report) : status;
 }
