@@ -32,7 +32,7 @@ INCLUDES_hostimpl/exe = hostimpl/exe $(HOST)
 INCLUDES_aot = aot $(BASE)
 INCLUDES_tools/witgen = tools/witgen aot $(BASE)
 INCLUDES_tools/golem-aot = tools/golem-aot aot $(BASE)
-INCLUDES_tests/unit = tests/unit aot tools/witgen $(HOST)
+INCLUDES_tests/unit = tests/unit aot tools/witgen hostimpl/wasi hostimpl/golem $(HOST)
 
 RT_DIRS = $(BASE) wasm2c-rt/core wasm2c-rt/cabi wasm2c-rt/checkpoint hostimpl/store hostimpl/io hostimpl/durable \
           hostimpl/wasi hostimpl/golem hostimpl/exe

@@ -1,5 +1,4 @@
-/* Uses of types that leave something open: instance types opened, components instantiated (Explainer.md, "Type
- * Checking"). */
+/* Uses of types that leave something open: instance types opened, components instantiated (Explainer.md, "Type Checking"). */
 #include "type_subst.h"
 
 #include <string.h>
@@ -149,8 +148,7 @@ static const struct type_val *subst_handle(struct type_subst *subst, const struc
 
 const struct type_val *type_subst_val(struct type_subst *subst, const struct type_val *type)
 {
-    if (type == NULL || (type->kind <= VAL_STRING && type->alias == 0) ||
-        (!type->has_resource && subst->aliases.count == 0))
+    if (type == NULL || (type->kind <= VAL_STRING && type->alias == 0) || (!type->has_resource && subst->aliases.count == 0))
         return type;
     const struct type_val *image = remembered(subst, type);
     if (image != NULL)
@@ -251,9 +249,13 @@ struct type_extern type_subst_extern(struct type_subst *subst, struct type_exter
     const struct type_extern *alias;
     switch (item.kind) {
     case EXTERN_FUNC:
-    case EXTERN_FUNC_TYPE: item.func = type_subst_func(subst, item.func); break;
+    case EXTERN_FUNC_TYPE:
+        item.func = type_subst_func(subst, item.func);
+        break;
     case EXTERN_TYPE:
-    case EXTERN_VALUE: item.value = type_subst_val(subst, item.value); break;
+    case EXTERN_VALUE:
+        item.value = type_subst_val(subst, item.value);
+        break;
     case EXTERN_RESOURCE:
         alias = alias_image(subst, item.alias);
         if (alias != NULL && alias->kind == EXTERN_RESOURCE)
@@ -261,10 +263,15 @@ struct type_extern type_subst_extern(struct type_subst *subst, struct type_exter
         item.resource = resource_image(subst, item.resource);
         break;
     case EXTERN_INSTANCE:
-    case EXTERN_INSTANCE_TYPE: item.instance = type_subst_instance(subst, item.instance); break;
+    case EXTERN_INSTANCE_TYPE:
+        item.instance = type_subst_instance(subst, item.instance);
+        break;
     case EXTERN_COMPONENT:
-    case EXTERN_COMPONENT_TYPE: item.component = type_subst_component(subst, item.component); break;
-    default: break;
+    case EXTERN_COMPONENT_TYPE:
+        item.component = type_subst_component(subst, item.component);
+        break;
+    default:
+        break;
     }
     return item;
 }
@@ -298,7 +305,7 @@ static enum ga_status match_imports(struct type_subst *subst, const struct type_
         if (arg == NULL)
             return ga_report_at(subst->scope->context->report, GA_INVALID, subst->offset,
                                 "instantiation without the import \"%.*s\" (Binary.md, Instance Definitions)",
-                                type_shown(path.name), import->key);
+                                (int)(import->key_size < 200 ? import->key_size : 200), import->key);
         enum ga_status status = type_match(subst, *arg, *(const struct type_extern *)import->value, &path);
         if (status != GA_OK)
             return status;
@@ -306,8 +313,8 @@ static enum ga_status match_imports(struct type_subst *subst, const struct type_
     return GA_OK;
 }
 
-enum ga_status type_instantiate(struct type_scope *scope, const struct type_component *component,
-                                const struct ga_map *args, uint64_t offset, struct type_instance **out)
+enum ga_status type_instantiate(struct type_scope *scope, const struct type_component *component, const struct ga_map *args,
+                                uint64_t offset, struct type_instance **out)
 {
     struct type_subst *subst = type_subst_new(scope, offset);
     type_subst_bind(subst, &component->import_resources);
@@ -346,15 +353,15 @@ enum ga_status type_alias_export(const struct type_scope *scope, const struct de
     if (status != GA_OK)
         return status;
     const struct type_extern *item = ga_map_get(&instance.instance->exports, name.data, name.size);
+    int shown = name.size < 200 ? (int)name.size : 200;
     if (item == NULL)
         return ga_report_at(report, GA_INVALID, def->offset,
-                            "instance %u has no export \"%.*s\" (Binary.md, Alias Definitions)", def->alias.instance,
-                            type_shown(name), name.data);
+                            "instance %u has no export \"%.*s\" (Binary.md, Alias Definitions)", def->alias.instance, shown,
+                            name.data);
     if (type_extern_sort(item->kind) != def->alias.sort)
         return ga_report_at(report, GA_INVALID, def->offset,
-                            "export \"%.*s\" of instance %u is not a %s but a %s (Binary.md, Alias Definitions)",
-                            type_shown(name), name.data, def->alias.instance, type_sort_name(def->alias.sort),
-                            type_extern_name(item->kind));
+                            "export \"%.*s\" of instance %u is not a %s but a %s (Binary.md, Alias Definitions)", shown,
+                            name.data, def->alias.instance, type_sort_name(def->alias.sort), type_extern_name(item->kind));
     *out = *item;
     return GA_OK;
 }
@@ -422,10 +429,13 @@ static bool extern_closed(struct closed_walk *walk, struct type_extern item)
 {
     switch (item.kind) {
     case EXTERN_FUNC:
-    case EXTERN_FUNC_TYPE: return func_closed(walk, item.func);
+    case EXTERN_FUNC_TYPE:
+        return func_closed(walk, item.func);
     case EXTERN_TYPE:
-    case EXTERN_VALUE: return val_closed(walk, item.value);
-    case EXTERN_RESOURCE: return resource_closed(walk, item.resource);
+    case EXTERN_VALUE:
+        return val_closed(walk, item.value);
+    case EXTERN_RESOURCE:
+        return resource_closed(walk, item.resource);
     case EXTERN_INSTANCE:
     case EXTERN_INSTANCE_TYPE:
         if (!enter(walk, item.instance))
@@ -439,7 +449,8 @@ static bool extern_closed(struct closed_walk *walk, struct type_extern item)
         bind_all(walk, &item.component->import_resources);
         bind_all(walk, &item.component->resources);
         return items_closed(walk, &item.component->imports) && items_closed(walk, &item.component->exports);
-    default: return true;
+    default:
+        return true;
     }
 }
 

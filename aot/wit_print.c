@@ -1,10 +1,9 @@
 /*
  * A component's world as WIT text.
  *
- * A component knows no interfaces, only instances whose types are equal to each other or new aliases of each
- * other. Interfaces come back like this: every import or export with an interface's name is that interface (one
- * that is both is printed once, with the items of both); a type belongs to the interface where its alias, or its
- * resource, is seen first; where it is seen again it is a `use`.
+ * A component knows no interfaces, only instances whose types are equal to each other or new aliases of each other. Interfaces come back like this:
+ * every import or export with an interface's name is that interface (one that is both is printed once, with the items of both); a type
+ * belongs to the interface where its alias, or its resource, is seen first; where it is seen again it is a `use`.
  */
 #include "wit_print.h"
 
@@ -31,7 +30,7 @@ struct wit_interface {
     struct slice version;
     GA_VEC(struct wit_item) items;
     GA_VEC(struct wit_use) uses;
-    struct ga_map names; /* of items and uses: taken */
+    struct ga_map names;  /* of items and uses: taken */
 };
 
 /* Where a type is defined, or what it is called in an interface. */
@@ -54,11 +53,11 @@ struct wit_printer {
 /* --- text --- */
 
 static const char *const keywords[] = {
-    "as",   "async", "bool",   "borrow", "char",    "constructor", "enum",     "error-context", "export",
-    "f32",  "f64",   "flags",  "from",   "func",    "future",      "import",   "include",       "interface",
-    "list", "map",   "option", "own",    "package", "record",      "resource", "result",        "s16",
-    "s32",  "s64",   "s8",     "static", "stream",  "string",      "tuple",    "type",          "u16",
-    "u32",  "u64",   "u8",     "use",    "variant", "with",        "world",
+    "as",     "async",  "bool",   "borrow",  "char",    "constructor", "enum",   "error-context", "export",  "f32",
+    "f64",    "flags",  "from",   "func",    "future",  "import",      "include", "interface",    "list",    "map",
+    "option", "own",    "package", "record", "resource", "result",     "s16",    "s32",           "s64",     "s8",
+    "static", "stream", "string", "tuple",   "type",    "u16",         "u32",    "u64",           "u8",      "use",
+    "variant", "with",  "world",
 };
 
 static void print_text(struct wit_printer *printer, const char *text)
@@ -103,8 +102,8 @@ static struct wit_home *home_find(const struct ga_map *map, uint32_t key)
     return ga_map_get(map, (const char *)&key, sizeof key);
 }
 
-static void home_add(struct wit_printer *printer, struct ga_map *map, uint32_t key,
-                     const struct wit_interface *interface, struct slice name)
+static void home_add(struct wit_printer *printer, struct ga_map *map, uint32_t key, const struct wit_interface *interface,
+                     struct slice name)
 {
     struct keyed_home {
         uint32_t key;
@@ -214,32 +213,49 @@ static void print_elements(struct wit_printer *printer, const char *name, const 
 static void print_anonymous(struct wit_printer *printer, const struct type_val *type)
 {
     switch (type->kind) {
-    case VAL_LIST: print_elements(printer, "list", type->element, NULL); break;
-    case VAL_OPTION: print_elements(printer, "option", type->element, NULL); break;
-    case VAL_STREAM: print_elements(printer, "stream", type->element, NULL); break;
-    case VAL_FUTURE: print_elements(printer, "future", type->element, NULL); break;
-    case VAL_RESULT: print_elements(printer, "result", type->element, type->err); break;
-    case VAL_MAP: print_elements(printer, "map", type->err, type->element); break;
+    case VAL_LIST:
+        print_elements(printer, "list", type->element, NULL);
+        break;
+    case VAL_OPTION:
+        print_elements(printer, "option", type->element, NULL);
+        break;
+    case VAL_STREAM:
+        print_elements(printer, "stream", type->element, NULL);
+        break;
+    case VAL_FUTURE:
+        print_elements(printer, "future", type->element, NULL);
+        break;
+    case VAL_RESULT:
+        print_elements(printer, "result", type->element, type->err);
+        break;
+    case VAL_MAP:
+        print_elements(printer, "map", type->err, type->element);
+        break;
     case VAL_FIXED_LIST:
         print_text(printer, "list<");
         print_type(printer, type->element);
         ga_buf_printf(printer->out, ", %u>", type->length);
         break;
-    case VAL_TUPLE: print_list(printer, "tuple<", type->members, type->member_count); break;
-    case VAL_OWN: print_resource(printer, type->resource); break;
+    case VAL_TUPLE:
+        print_list(printer, "tuple<", type->members, type->member_count);
+        break;
+    case VAL_OWN:
+        print_resource(printer, type->resource);
+        break;
     case VAL_BORROW:
         print_text(printer, "borrow<");
         print_resource(printer, type->resource);
         print_text(printer, ">");
         break;
-    default: type_val_signature(type, printer->out);
+    default:
+        type_val_signature(type, printer->out);
     }
 }
 
 static void print_type(struct wit_printer *printer, const struct type_val *type)
 {
-    const struct wit_home *home =
-        type->resource == NULL && type->alias != 0 ? home_find(&printer->aliases, type->alias) : NULL;
+    const struct wit_home *home = type->resource == NULL && type->alias != 0 ? home_find(&printer->aliases, type->alias)
+                                                                             : NULL;
     if (home != NULL)
         print_name(printer, local_name(printer, home));
     else
@@ -275,8 +291,7 @@ static void print_func(struct wit_printer *printer, const struct type_func *func
 
 /* --- items of an interface --- */
 
-static void print_members(struct wit_printer *printer, const char *keyword, struct slice name,
-                          const struct type_val *type)
+static void print_members(struct wit_printer *printer, const char *keyword, struct slice name, const struct type_val *type)
 {
     ga_buf_printf(printer->out, "%s%s ", printer->indent, keyword);
     print_name(printer, name);
@@ -298,8 +313,8 @@ static void print_members(struct wit_printer *printer, const char *keyword, stru
 static void print_type_item(struct wit_printer *printer, const struct wit_item *item)
 {
     static const char *const keyword[] = {
-        [VAL_RECORD] = "record", [VAL_VARIANT] = "variant", [VAL_ENUM] = "enum",
-        [VAL_FLAGS] = "flags",   [VAL_FUTURE] = NULL,
+        [VAL_RECORD] = "record", [VAL_VARIANT] = "variant", [VAL_ENUM] = "enum", [VAL_FLAGS] = "flags",
+        [VAL_FUTURE] = NULL,
     };
     if (keyword[item->type.value->kind] != NULL) {
         print_members(printer, keyword[item->type.value->kind], item->name, item->type.value);
@@ -476,8 +491,7 @@ static struct wit_interface *interface_new(struct wit_printer *printer, struct s
     return interface;
 }
 
-static void add_item(struct wit_printer *printer, struct wit_interface *interface, struct slice name,
-                     struct type_extern type)
+static void add_item(struct wit_printer *printer, struct wit_interface *interface, struct slice name, struct type_extern type)
 {
     struct wit_item item = {name, type};
     if (ga_map_add(&interface->names, name.data, name.size, interface))
@@ -497,9 +511,8 @@ static void add_items(struct wit_printer *printer, struct wit_interface *interfa
 static bool is_interface(struct slice text, struct name *name)
 {
     /* a canonical version with a suffix is kept as it stands */
-    return name_parse(text, (struct slice){NULL, 0}, name) == NULL
-               ? name->kind == NAME_INTERFACE
-               : name->kind == NAME_INTERFACE && name->interface.size > 0;
+    return name_parse(text, (struct slice){NULL, 0}, name) == NULL ? name->kind == NAME_INTERFACE
+                                                                   : name->kind == NAME_INTERFACE && name->interface.size > 0;
 }
 
 /* Finds or makes the interface of an imported or exported instance. */

@@ -141,7 +141,7 @@ void wasi_filesystem_types_descriptor_read(struct worker *worker, uint32_t self,
                                            read_result *result_out)
 {
     size_t size = length < MAX_READ_BYTES ? (size_t)length : MAX_READ_BYTES;
-    void *buffer = worker_alloc(worker, size);
+    void *buffer = ga_arena_alloc_raw(worker_scratch(worker), size);
     ssize_t got = wasi_file_read_at(worker, file_of(worker, self), buffer, size, offset);
     if (SUCCEEDED(result_out, got)) {
         result_out->value.ok.f0 = (struct cabi_list){buffer, (size_t)got};

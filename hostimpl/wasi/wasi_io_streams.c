@@ -90,7 +90,7 @@ static struct outcome read_stream(struct worker *worker, struct wasi_input_strea
     if (block && stream->ops->wait != NULL)
         stream->ops->wait(worker, stream);
     size_t wanted = size < WASI_STREAM_BYTES ? (size_t)size : WASI_STREAM_BYTES;
-    out->items = worker_alloc(worker, wanted);
+    out->items = ga_arena_alloc_raw(worker_scratch(worker), wanted);
     outcome.state = stream->ops->read(worker, stream, out->items, wanted, &out->count, &outcome.error);
     stream->closed = outcome.state != WASI_STREAM_OK;
     return outcome;

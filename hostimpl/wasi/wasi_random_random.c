@@ -7,7 +7,7 @@ void wasi_random_random_get_random_bytes(struct worker *worker, uint64_t len, st
     if (len > GA_MAX_RANDOM_BYTES)
         worker_trap(worker, "%llu random bytes in one call (limit is %u)", (unsigned long long)len,
                     (unsigned)GA_MAX_RANDOM_BYTES);
-    result_out->items = worker_alloc(worker, (size_t)len);
+    result_out->items = ga_arena_alloc_raw(worker_scratch(worker), (size_t)len);
     result_out->count = (size_t)len;
     io_random_bytes(result_out->items, result_out->count);
 }

@@ -197,6 +197,12 @@ static void print_interface(struct gen *gen, const struct wit_interface *interfa
     ga_buf_text(gen->out, "\n");
 }
 
+static void print_map_entries(struct gen *gen, const struct wit_interface *interface)
+{
+    for (uint32_t i = 0; i < interface->funcs.count; i++)
+        ga_buf_printf(gen->out, " \\\n    X(%s)", gen_func_name(gen, interface, interface->funcs.items[i]));
+}
+
 void gen_header(struct gen *gen)
 {
     gen->structs = (struct ga_map){.arena = gen->arena};
@@ -207,7 +213,9 @@ void gen_header(struct gen *gen)
         "/*\n * Everything the host offers, in native shapes (cabi_types.h). Records and the like are passed by address and never\n"
         " * NULL; results that are no scalars go to *result_out, which is zeroed. `self` and other handles are reps.\n */\n\n");
     gen_each_interface(gen, print_interface);
-    ga_buf_text(gen->out, "#endif\n");
+    ga_buf_text(gen->out, "/* All functions by their C names. */\n#define HOST_FUNCTION_MAP(X)");
+    gen_each_interface(gen, print_map_entries);
+    ga_buf_text(gen->out, "\n\n#endif\n");
 }
 
 /* --- the compiler agrees with abi_layout --- */
