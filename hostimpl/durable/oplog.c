@@ -48,8 +48,7 @@ static const char *const PERSISTENCE_LEVELS[] = {"PersistNothing", "PersistRemot
 #define FIELDS(name, ...) static const struct oplog_field name##_FIELDS[] = {__VA_ARGS__}
 
 FIELDS(CREATE, {"workerName", OPLOG_TEXT, 0}, {"componentId", OPLOG_TEXT, 0}, {"componentHash", OPLOG_TEXT, 0},
-       {"componentVersion", OPLOG_U64, 0}, {"args", OPLOG_TEXTS, 0}, {"env", OPLOG_TEXTS, 0}, {"parent", OPLOG_TEXT, 0},
-       {"initialTotalLinearMemorySize", OPLOG_U64, 0});
+       {"componentVersion", OPLOG_U64, 0}, {"args", OPLOG_TEXTS, 0}, {"env", OPLOG_TEXTS, 0}, {"parent", OPLOG_TEXT, 0});
 FIELDS(IMPORTED_FUNCTION_INVOKED, {"wrappedFunctionType", OPLOG_CHOICE, FUNCTION_TYPES}, {"functionName", OPLOG_TEXT, 0},
        {"requestDigest", OPLOG_DIGEST, 0}, {"request", OPLOG_REQUEST, 0}, {"response", OPLOG_VALUE, 0});
 FIELDS(EXPORTED_FUNCTION_INVOKED, {"functionName", OPLOG_TEXT, 0}, {"idempotencyKey", OPLOG_TEXT, 0},

@@ -94,8 +94,8 @@ struct store_ops {
     enum ga_status (*promise_complete)(struct store *, const char *component_id, const char *worker, uint64_t index,
                                        const void *data, size_t size, struct store_completer by, bool *done_out,
                                        struct ga_report *);
-    /* The worker's directory for checkpoints and files, made if needed. The fd is the caller's. */
-    enum ga_status (*worker_directory)(struct store *, uint64_t worker_id, int *fd_out, struct ga_report *);
+    /* The worker's directory for checkpoints and files, made if needed. The fd is the caller's. Takes no lock. */
+    enum ga_status (*worker_directory)(struct store *, const char *name, int *fd_out, struct ga_report *);
     void (*close)(struct store *);
 };
 

@@ -23,6 +23,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -387,10 +388,9 @@ static void worker_close(struct store *base, uint64_t worker_id)
     free_worker(worker);
 }
 
-static enum ga_status worker_directory(struct store *base, uint64_t worker_id, int *fd_out, struct ga_report *report)
+static enum ga_status worker_directory(struct store *base, const char *name, int *fd_out, struct ga_report *report)
 {
-    *fd_out = fcntl(open_worker(self(base), worker_id)->directory_fd, F_DUPFD_CLOEXEC, 0);
-    return *fd_out >= 0 ? GA_OK : ga_report_errno(report, errno, "cannot open the worker's directory");
+    return open_worker_directory(self(base), name, fd_out, report);
 }
 
 /* --- commits --- */

@@ -1,0 +1,119 @@
+/*
+ * Host resources: the table and the records in the region, the live parts outside (see host.h).
+ *
+ * Invariants: entry 0 is never used; a free entry has type NULL and names in `parent` the free entry that was freed before it, beginning
+ * with free_head; child_count is the number of entries that name this one as parent; `forbidding` counts the entries whose type forbids
+ * checkpoints. All of it follows from the calls alone, so replay builds the same table again.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "ga_assert.h"
+#include "ga_limits.h"
+#include "trap.h"
+#include "worker.h"
+
+enum { FIRST_CAPACITY = 16, LIVE_PAGE = 1024, LIVE_PAGES = GA_MAX_HOST_RESOURCES / LIVE_PAGE + 1 };
+
+/* Slots never move, so that a function may keep the address while it makes other resources. */
+static void **live_pages[LIVE_PAGES];
+
+void **host_resource_live(struct worker *worker, uint32_t rep)
+{
+    (void)worker;
+    GA_ASSERT(rep && rep < STATE->host_resources.count);
+    void ***page = &live_pages[rep / LIVE_PAGE];
+    if (!*page) {
+        *page = calloc(LIVE_PAGE, sizeof **page);
+        GA_ASSERT(*page);
+    }
+    return &(*page)[rep % LIVE_PAGE];
+}
+
+static void grow(struct host_resource_table *table)
+{
+    uint32_t capacity = table->capacity ? 2 * table->capacity : FIRST_CAPACITY;
+    struct host_resource_entry *entries = region_alloc(capacity * sizeof *entries);
+    if (!entries)
+        trap_raise("no memory for %u host resources", capacity);
+    if (table->entries) {
+        memcpy(entries, table->entries, table->count * sizeof *entries);
+        region_free(table->entries, table->capacity * sizeof *entries);
+    }
+    table->entries = entries;
+    table->capacity = capacity;
+}
+
+static uint32_t take_rep(struct host_resource_table *table)
+{
+    uint32_t rep = table->free_head;
+    if (rep) {
+        table->free_head = table->entries[rep].parent;
+        return rep;
+    }
+    rep = table->count ? table->count : 1;
+    if (rep > GA_MAX_HOST_RESOURCES)
+        trap_raise("too many host resources (limit is %d)", GA_MAX_HOST_RESOURCES);
+    if (rep >= table->capacity)
+        grow(table);
+    table->count = rep + 1;
+    return rep;
+}
+
+void *host_resource_new(struct worker *worker, const struct host_resource_type *type, uint32_t *rep_out)
+{
+    struct host_resource_table *table = &STATE->host_resources;
+    uint32_t rep = take_rep(table);
+    void *record = region_alloc(type->record_size);
+    if (!record)
+        trap_raise("no memory for a %s", type->name);
+    table->entries[rep] = (struct host_resource_entry){.type = type, .record = record};
+    table->forbidding += type->forbids_checkpoint;
+    *host_resource_live(worker, rep) = NULL;
+    *rep_out = rep;
+    return record;
+}
+
+static struct host_resource_entry *entry_of(const struct host_resource_type *type, uint32_t rep)
+{
+    struct host_resource_table *table = &STATE->host_resources;
+    if (rep == 0 || rep >= table->count || table->entries[rep].type != type)
+        trap_raise("there is no %s %u", type->name, rep);
+    return &table->entries[rep];
+}
+
+void *host_resource_get(struct worker *worker, const struct host_resource_type *type, uint32_t rep)
+{
+    (void)worker;
+    return entry_of(type, rep)->record;
+}
+
+void host_resource_drop(struct worker *worker, const struct host_resource_type *type, uint32_t rep)
+{
+    struct host_resource_table *table = &STATE->host_resources;
+    struct host_resource_entry *entry = entry_of(type, rep);
+    if (entry->child_count)
+        trap_raise("a %s is dropped before what was made of it", type->name);
+    void **live = host_resource_live(worker, rep);
+    if (type->drop)
+        type->drop(worker, rep, entry->record, *live);
+    *live = NULL;
+    entry = entry_of(type, rep); /* drop may have made the table grow */
+    if (entry->parent)
+        table->entries[entry->parent].child_count--;
+    region_free(entry->record, type->record_size);
+    table->forbidding -= type->forbids_checkpoint;
+    *entry = (struct host_resource_entry){.parent = table->free_head};
+    table->free_head = rep;
+}
+
+void host_resource_set_parent(struct worker *worker, uint32_t child_rep, uint32_t parent_rep)
+{
+    (void)worker;
+    struct host_resource_table *table = &STATE->host_resources;
+    GA_ASSERT(child_rep && child_rep < table->count && table->entries[child_rep].type);
+    GA_ASSERT(parent_rep && parent_rep < table->count && table->entries[parent_rep].type);
+    GA_ASSERT(!table->entries[child_rep].parent);
+    table->entries[child_rep].parent = parent_rep;
+    table->entries[parent_rep].child_count++;
+}

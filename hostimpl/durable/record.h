@@ -1,0 +1,31 @@
+#ifndef DURABLE_RECORD_H
+#define DURABLE_RECORD_H
+
+#include "worker.h"
+
+/* A call that is recorded: what was asked, in both modes. */
+struct record_call {
+    const char *name;
+    enum durability durability;
+    const struct cabi_type *request_type; /* NULL: no arguments */
+    const void *request;
+    const struct cabi_type *result_type;  /* NULL: no result */
+    uint64_t digest;                      /* of the encoded request, which is in worker->request; by record_begin */
+};
+
+/* Encodes the request and takes its digest. */
+void record_begin(struct worker *worker, struct record_call *call);
+
+/* Live: appends the call with its result. */
+void record_append(struct worker *worker, const struct record_call *call, const void *result);
+
+/* In replay: takes the next entry, which must be this call, and gives its result, in the scratch. A difference abandons the guest. */
+void record_take(struct worker *worker, const struct record_call *call, void *result_out);
+
+/* In replay: takes the next entry, which must be of that kind. */
+struct oplog_entry record_take_kind(struct worker *worker, enum oplog_kind kind);
+
+/* Something that cannot be recorded is about to happen: verify stops here, a start image is given up. */
+void record_refuse_when_leaving(struct worker *worker, const char *what);
+
+#endif

@@ -1,0 +1,315 @@
+/*
+ * What is refused and what is cut.
+ *
+ * Chunks are written by transactions, so a chunk is there or not; but a disk may lie, and other stores may tear. The last chunk is
+ * *torn* if it holds fewer bytes than were written, or if it is zero from some entry on. Then all entries before the first that is not
+ * whole are good (the chain says so), and the rest is cut: it was never acknowledged, because acknowledging waits for the sync.
+ *
+ * Everything else that is wrong is *damage*, and the worker is refused with the number of the first entry concerned: an entry whose
+ * check does not fit, a gap between chunks, a chunk that is torn but not the last, a chunk whose row names another hash than its
+ * entries give. Nothing is ever guessed around: a shorter history would be a different worker.
+ */
+#include "replay.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ga_assert.h"
+
+/* --- the scan --- */
+
+struct scan {
+    struct store *store;
+    uint64_t worker_id;
+    const char *worker_name;
+    struct oplog_cursor cursor;
+    struct replay_summary *summary;
+    struct ga_report *report;
+};
+
+__attribute__((format(printf, 3, 4))) static enum ga_status damaged(struct scan *scan, uint64_t index, const char *format, ...)
+{
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    return ga_report_set(scan->report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": %s", scan->worker_name, index, text);
+}
+
+static void note_error(struct replay_summary *summary, const struct oplog_value *values)
+{
+    summary->failed = true;
+    snprintf(summary->failure, sizeof summary->failure, "%.*s", (int)values[1].size, (const char *)values[1].data);
+}
+
+/* Follows what an entry says about the state of the worker. */
+static bool note_entry(struct replay_summary *summary, const struct oplog_entry *entry)
+{
+    struct oplog_value values[OPLOG_MAX_FIELDS];
+    summary->last_index = entry->index;
+    if (!oplog_is_hint(entry->kind)) {
+        summary->last_required = entry->index;
+        summary->failed = false;
+    }
+    if (entry->kind == OPLOG_EXPORTED_FUNCTION_INVOKED) {
+        summary->invoked_index = entry->index;
+    } else if (entry->kind == OPLOG_EXPORTED_FUNCTION_COMPLETED) {
+        summary->invoked_index = 0;
+        summary->completed_count++;
+    } else if (entry->kind == OPLOG_ERROR || entry->kind == OPLOG_EXITED) {
+        if (!oplog_decode(entry, values))
+            return false;
+        if (entry->kind == OPLOG_ERROR)
+            note_error(summary, values);
+        summary->exited |= entry->kind == OPLOG_EXITED;
+        summary->exit_status = entry->kind == OPLOG_EXITED ? (uint8_t)values[0].number : 0;
+    }
+    return true;
+}
+
+/* The entries of one chunk. OPLOG_NEXT_END: all of them were good. */
+static enum oplog_next scan_entries(struct scan *scan)
+{
+    struct oplog_entry entry;
+    enum oplog_next next;
+    while ((next = oplog_next(&scan->cursor, true, &entry)) == OPLOG_NEXT_ENTRY)
+        if (!note_entry(scan->summary, &entry))
+            return OPLOG_NEXT_DAMAGED;
+    scan->summary->last_hash = scan->cursor.chain;
+    return next;
+}
+
+static enum ga_status read_failed(struct scan *scan, enum ga_status status, const struct ga_report *cause)
+{
+    return ga_report_set(scan->report, status, "worker \"%s\", entry %" PRIu64 ": %s", scan->worker_name, scan->cursor.index,
+                         cause->text);
+}
+
+/* The tail from scan->cursor on is torn; the entries before it, in this chunk, are `good` (which this function frees). */
+static enum ga_status cut_tail(struct scan *scan, const struct store_chunk *torn, struct ga_buf *good, bool may_cut)
+{
+    struct store_chunk next;
+    struct ga_report cause = {0};
+    uint64_t count = scan->cursor.index - torn->first_index;
+    enum ga_status status = scan->store->ops->read_next(scan->store, &next, &cause);
+    if (status == GA_OK)
+        return damaged(scan, scan->cursor.index, "torn, but entry %" PRIu64 " follows it", next.first_index);
+    if (status != GA_NOT_FOUND)
+        return read_failed(scan, status, &cause);
+    if (scan->cursor.index == 1)
+        return damaged(scan, 1, "the oplog is torn before its first entry");
+    scan->summary->cut_entries = torn->count - count;
+    if (!may_cut)
+        return GA_OK;
+    struct store_chunk shorter = {.first_index = torn->first_index,
+                                  .count = (uint32_t)count,
+                                  .epoch = torn->epoch,
+                                  .hash = scan->summary->last_hash,
+                                  .data = good->data,
+                                  .size = good->size};
+    return scan->store->ops->cut(scan->store, scan->worker_id, torn->first_index, count ? &shorter : NULL, scan->report);
+}
+
+static bool is_zero(const uint8_t *at, const uint8_t *end)
+{
+    while (at < end && !*at)
+        at++;
+    return at == end;
+}
+
+static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *chunk, bool may_cut, bool *done_out)
+{
+    if (chunk->first_index != scan->cursor.index)
+        return damaged(scan, scan->cursor.index, "missing (entry %" PRIu64 " follows)", chunk->first_index);
+    scan->cursor.at = chunk->data;
+    scan->cursor.end = scan->cursor.at + chunk->size;
+    enum oplog_next next = scan_entries(scan);
+    uint64_t count = scan->cursor.index - chunk->first_index;
+    if (next == OPLOG_NEXT_DAMAGED)
+        return damaged(scan, scan->cursor.index, "damaged: its check does not fit");
+    bool is_short = next == OPLOG_NEXT_SHORT || count < chunk->count;
+    bool all_there = chunk->size == chunk->written_size;
+    bool zeroed = next == OPLOG_NEXT_SHORT && is_zero(scan->cursor.at, scan->cursor.end);
+    if (is_short && (!all_there || zeroed)) {
+        struct store_chunk torn = *chunk;
+        struct ga_buf good = {0};
+        ga_buf_append(&good, chunk->data, (size_t)(scan->cursor.at - (const uint8_t *)chunk->data));
+        enum ga_status status = cut_tail(scan, &torn, &good, may_cut);
+        ga_buf_free(&good);
+        *done_out = true;
+        return status;
+    }
+    if (is_short || count > chunk->count)
+        return damaged(scan, scan->cursor.index, "damaged: its size does not fit");
+    if (scan->cursor.chain != chunk->hash)
+        return damaged(scan, scan->cursor.index - 1, "damaged: its chunk's hash does not fit");
+    return GA_OK;
+}
+
+enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t first_index,
+                           uint64_t chain, bool may_cut, struct replay_summary *summary, struct ga_report *report)
+{
+    struct scan scan = {.store = store, .worker_id = worker_id, .worker_name = worker_name, .summary = summary, .report = report};
+    scan.cursor = (struct oplog_cursor){.index = first_index, .chain = chain};
+    summary->first_index = first_index;
+    summary->last_index = first_index - 1;
+    summary->last_hash = chain;
+    enum ga_status status = store->ops->read_start(store, worker_id, first_index, report);
+    bool done = false;
+    while (status == GA_OK && !done) {
+        struct store_chunk chunk;
+        struct ga_report cause = {0};
+        status = store->ops->read_next(store, &chunk, &cause);
+        if (status == GA_OK)
+            status = scan_chunk(&scan, &chunk, may_cut, &done);
+        else if (status != GA_NOT_FOUND)
+            status = read_failed(&scan, status, &cause);
+    }
+    store->ops->read_end(store);
+    return status == GA_NOT_FOUND ? GA_OK : status;
+}
+
+enum ga_status replay_chunk_start(struct store *store, uint64_t worker_id, uint64_t index, uint64_t *first_index_out,
+                                  uint64_t *chain_out, struct ga_report *report)
+{
+    struct store_chunk chunk;
+    enum ga_status status = store->ops->read_start(store, worker_id, index, report);
+    if (status == GA_OK)
+        status = store->ops->read_next(store, &chunk, report);
+    store->ops->read_end(store);
+    if (status != GA_OK)
+        return status;
+    *first_index_out = chunk.first_index;
+    *chain_out = oplog_chain_start(worker_id);
+    if (chunk.first_index == 1)
+        return GA_OK;
+    return store->ops->hash_at(store, worker_id, chunk.first_index - 1, chain_out, report);
+}
+
+/* --- replay --- */
+
+static enum ga_status next_chunk(struct replay *replay, struct ga_report *report)
+{
+    struct store_chunk chunk;
+    enum ga_status status = replay->store->ops->read_next(replay->store, &chunk, report);
+    if (status != GA_OK)
+        return status == GA_NOT_FOUND ? ga_report_set(report, GA_CORRUPT, "the oplog has become shorter") : status;
+    replay->cursor.at = chunk.data;
+    replay->cursor.end = replay->cursor.at + chunk.size;
+    replay->cursor.index = chunk.first_index;
+    return GA_OK;
+}
+
+/* The entry after position, without taking it. The scan has checked it; a second look at the check would cost half of the replay. */
+static enum ga_status peek(struct replay *replay, struct oplog_entry *entry_out, struct ga_report *report)
+{
+    for (;;) {
+        struct oplog_cursor cursor = replay->cursor;
+        enum oplog_next next = oplog_next(&cursor, false, entry_out);
+        if (next == OPLOG_NEXT_ENTRY && entry_out->index > replay->position)
+            return GA_OK;
+        if (next == OPLOG_NEXT_ENTRY) {
+            replay->cursor = cursor;
+            continue;
+        }
+        if (next != OPLOG_NEXT_END)
+            return ga_report_set(report, GA_CORRUPT, "entry %" PRIu64 ": damaged while it was replayed", cursor.index);
+        enum ga_status status = next_chunk(replay, report);
+        if (status != GA_OK)
+            return status;
+    }
+}
+
+static void pass(struct replay *replay, const struct oplog_entry *entry)
+{
+    replay->position = entry->index;
+    replay->cursor.at = entry->body + entry->body_size;
+    replay->cursor.index = entry->index + 1;
+}
+
+enum ga_status replay_start(struct replay *replay, struct store *store, uint64_t worker_id, uint64_t position,
+                            const struct replay_summary *summary, struct ga_report *report)
+{
+    *replay = (struct replay){.store = store,
+                              .worker_id = worker_id,
+                              .position = position,
+                              .last_required = summary->last_required,
+                              .end = summary->last_index};
+    if (position >= summary->last_index)
+        return GA_OK;
+    replay->reading = true;
+    return store->ops->read_start(store, worker_id, position + 1, report);
+}
+
+enum ga_status replay_take(struct replay *replay, struct oplog_entry *entry_out, struct ga_report *report)
+{
+    GA_ASSERT(replay_remains(replay));
+    do {
+        enum ga_status status = peek(replay, entry_out, report);
+        if (status != GA_OK)
+            return status;
+        pass(replay, entry_out);
+    } while (oplog_is_hint(entry_out->kind));
+    return GA_OK;
+}
+
+enum ga_status replay_take_log(struct replay *replay, struct oplog_entry *entry_out, bool *found_out, struct ga_report *report)
+{
+    *found_out = false;
+    while (replay->position < replay->end) {
+        enum ga_status status = peek(replay, entry_out, report);
+        if (status != GA_OK)
+            return status;
+        if (!oplog_is_hint(entry_out->kind))
+            break;
+        pass(replay, entry_out);
+        *found_out = entry_out->kind == OPLOG_LOG;
+        if (*found_out)
+            break;
+    }
+    return GA_OK;
+}
+
+void replay_finish(struct replay *replay)
+{
+    if (replay->reading)
+        replay->store->ops->read_end(replay->store);
+    replay->reading = false;
+    replay->position = replay->end;
+}
+
+static enum ga_status find_entry(struct oplog_cursor *cursor, uint64_t index, struct ga_arena *arena,
+                                 struct oplog_entry *entry_out)
+{
+    while (oplog_next(cursor, true, entry_out) == OPLOG_NEXT_ENTRY)
+        if (entry_out->index == index) {
+            entry_out->body = (const uint8_t *)ga_arena_strndup(arena, (const char *)entry_out->body, entry_out->body_size);
+            return GA_OK;
+        }
+    return GA_CORRUPT;
+}
+
+enum ga_status replay_read_entry(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t index,
+                                 struct ga_arena *arena, struct oplog_entry *entry_out, struct ga_report *report)
+{
+    struct oplog_cursor cursor = {0};
+    struct store_chunk chunk;
+    enum ga_status status = replay_chunk_start(store, worker_id, index, &cursor.index, &cursor.chain, report);
+    if (status == GA_OK)
+        status = store->ops->read_start(store, worker_id, index, report);
+    if (status == GA_OK)
+        status = store->ops->read_next(store, &chunk, report);
+    if (status == GA_OK) {
+        cursor.at = chunk.data;
+        cursor.end = cursor.at + chunk.size;
+        status = find_entry(&cursor, index, arena, entry_out);
+    }
+    store->ops->read_end(store);
+    if (status == GA_CORRUPT || status == GA_NOT_FOUND)
+        return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": missing or damaged", worker_name,
+                             status == GA_CORRUPT ? cursor.index : index);
+    return status;
+}
