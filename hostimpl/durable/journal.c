@@ -47,6 +47,11 @@ static void *grow(void *items, uint32_t count, uint32_t *capacity, size_t size)
 
 void journal_add_invocation(struct journal *journal, const char *key, uint64_t invoked_index, uint64_t completed_index)
 {
+    for (uint32_t i = 0; i < journal->invocation_count; i++)
+        if (journal->invocations[i].invoked_index == invoked_index) {
+            journal->invocations[i].completed_index = completed_index;
+            return;
+        }
     journal->invocations = grow(journal->invocations, journal->invocation_count, &journal->invocation_capacity,
                                 sizeof *journal->invocations);
     char *copy = strdup(key);

@@ -113,11 +113,18 @@ static enum ga_status cut_tail(struct scan *scan, const struct store_chunk *torn
     return scan->store->ops->cut(scan->store, scan->worker_id, torn->first_index, count ? &shorter : NULL, scan->report);
 }
 
-static bool is_zero(const uint8_t *at, const uint8_t *end)
+enum { TORN_ZEROES = 16 };
+
+/* Sectors that were never written: zeroes from somewhere in the entry at `at` to the end of the chunk. */
+static bool ends_in_zeroes(const uint8_t *at, const uint8_t *end)
 {
-    while (at < end && !*at)
-        at++;
-    return at == end;
+    const uint8_t *zeroes = end;
+    while (zeroes > at && !zeroes[-1])
+        zeroes--;
+    uint32_t body_size = 0;
+    if (end - at >= OPLOG_HEADER_BYTES)
+        memcpy(&body_size, at + 4, sizeof body_size);
+    return end - zeroes >= TORN_ZEROES && (uint64_t)(zeroes - at) <= (uint64_t)OPLOG_HEADER_BYTES + body_size;
 }
 
 static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *chunk, bool may_cut, bool *done_out)
@@ -128,12 +135,8 @@ static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *ch
     scan->cursor.end = scan->cursor.at + chunk->size;
     enum oplog_next next = scan_entries(scan);
     uint64_t count = scan->cursor.index - chunk->first_index;
-    if (next == OPLOG_NEXT_DAMAGED)
-        return damaged(scan, scan->cursor.index, "damaged: its check does not fit");
-    bool is_short = next == OPLOG_NEXT_SHORT || count < chunk->count;
-    bool all_there = chunk->size == chunk->written_size;
-    bool zeroed = next == OPLOG_NEXT_SHORT && is_zero(scan->cursor.at, scan->cursor.end);
-    if (is_short && (!all_there || zeroed)) {
+    bool bad = next != OPLOG_NEXT_END || count < chunk->count;
+    if (bad && (chunk->size < chunk->written_size || ends_in_zeroes(scan->cursor.at, scan->cursor.end))) {
         struct store_chunk torn = *chunk;
         struct ga_buf good = {0};
         ga_buf_append(&good, chunk->data, (size_t)(scan->cursor.at - (const uint8_t *)chunk->data));
@@ -142,7 +145,9 @@ static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *ch
         *done_out = true;
         return status;
     }
-    if (is_short || count > chunk->count)
+    if (next == OPLOG_NEXT_DAMAGED)
+        return damaged(scan, scan->cursor.index, "damaged: its check does not fit");
+    if (bad || count > chunk->count)
         return damaged(scan, scan->cursor.index, "damaged: its size does not fit");
     if (scan->cursor.chain != chunk->hash)
         return damaged(scan, scan->cursor.index - 1, "damaged: its chunk's hash does not fit");

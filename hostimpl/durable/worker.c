@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -235,26 +236,26 @@ static void remove_tree(const char *path)
 }
 
 /* A durable worker's files begin empty in every process: replay makes them again. */
-static bool make_files_path(struct worker *worker, char *path, size_t size)
+static const char *make_files(struct worker *worker, char path[static 64])
 {
     if (!worker->store) {
         const char *temporary = getenv("TMPDIR");
         snprintf(worker->files_path, sizeof worker->files_path, "%.40s/golem-XXXXXX", temporary && *temporary ? temporary : "/tmp");
-        snprintf(path, size, "%s", worker->files_path);
-        if (!mkdtemp(path))
-            return false;
-        snprintf(worker->files_path, sizeof worker->files_path, "%s", path);
-        return true;
+        if (mkdtemp(worker->files_path))
+            return worker->files_path;
+        *worker->files_path = 0;
+        return NULL;
     }
-    snprintf(path, size, "/proc/self/fd/%d/files", worker->directory_fd);
+    snprintf(path, 64, "/proc/self/fd/%d/files", worker->directory_fd);
     remove_tree(path);
-    return mkdir(path, 0700) == 0;
+    return mkdir(path, 0700) == 0 ? path : NULL;
 }
 
 int worker_files_fd(struct worker *worker)
 {
-    char path[80];
-    if (worker->files_fd < 0 && !worker->config->command && make_files_path(worker, path, sizeof path))
+    char buffer[64];
+    const char *path = worker->files_fd < 0 && !worker->config->command ? make_files(worker, buffer) : NULL;
+    if (path)
         worker->files_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return worker->files_fd;
 }
@@ -367,10 +368,15 @@ static const char **decode_texts(struct ga_arena *arena, const struct oplog_valu
     return texts;
 }
 
+static bool value_is(const struct oplog_value *value, const char *text)
+{
+    return value->size == strlen(text) && memcmp(value->data, text, value->size) == 0;
+}
+
 /* A worker keeps the arguments and variables that it was created with. */
 static enum ga_status read_environment(struct worker *worker, struct ga_report *report)
 {
-    enum { HASH = 2, ARGS = 4, ENV = 5 };
+    enum { ID = 1, HASH = 2, ARGS = 4, ENV = 5 };
     struct oplog_entry entry;
     struct oplog_value values[OPLOG_MAX_FIELDS];
     struct ga_arena *arena = &worker->lasting;
@@ -379,12 +385,15 @@ static enum ga_status read_environment(struct worker *worker, struct ga_report *
         return status;
     if (entry.kind != OPLOG_CREATE || !oplog_decode(&entry, values))
         return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry 1: is not Create", worker->config->name);
-    size_t hash_size = strlen(golem_component.component_hash);
-    if (values[HASH].size != hash_size || memcmp(values[HASH].data, golem_component.component_hash, hash_size) != 0)
+    if (!value_is(&values[HASH], golem_component.component_hash))
         return ga_report_set(report, GA_CONFLICT,
                              "worker \"%s\", entry 1: belongs to another component (%.16s..., this executable is %s, %.16s...)",
                              worker->config->name, (const char *)values[HASH].data, golem_component.name,
                              golem_component.component_hash);
+    /* The row is only an index to the oplog. */
+    if (!value_is(&values[HASH], worker->identity.component_hash) || !value_is(&values[ID], worker->identity.component_id))
+        return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry 1: the worker's row names another component",
+                             worker->config->name);
     set_environment(worker, decode_texts(arena, &values[ARGS]), (uint32_t)values[ARGS].number, decode_texts(arena, &values[ENV]),
                     (uint32_t)values[ENV].number);
     return GA_OK;
@@ -543,8 +552,14 @@ static enum ga_status instantiate(struct worker *worker, struct ga_report *repor
         return GA_OK;
     switch (gate_enter(run_instantiate, REGION->flat)) {
     case GATE_RETURNED: return GA_OK;
-    case GATE_TRAPPED: worker_note_trap(worker); return GA_OK;
-    case GATE_EXITED: worker_note_exit(worker); return GA_OK;
+    case GATE_TRAPPED:
+        worker->stillborn = true;
+        worker_note_trap(worker);
+        return GA_OK;
+    case GATE_EXITED:
+        worker->stillborn = true;
+        worker_note_exit(worker);
+        return GA_OK;
     case GATE_ABANDONED: break;
     }
     return ga_report_set(report, worker->abandoned.status, "%s", worker->abandoned.text);
@@ -587,7 +602,7 @@ static enum ga_status recover(struct worker *worker, struct ga_report *report)
     worker->replaying = status == GA_OK && replay_remains(&worker->replay);
     if (status == GA_OK && !worker->restored)
         status = instantiate(worker, report);
-    if (status == GA_OK)
+    if (status == GA_OK && !worker->stillborn)
         status = invocation_recover(worker, report);
     return status;
 }
@@ -637,7 +652,7 @@ enum ga_status worker_start(struct worker *worker, const struct worker_config *c
     worker->leaving = config->mode != WORKER_LIVE;
     worker->digest_wanted = config->mode == WORKER_VERIFY;
     if (config->data)
-        return start_durable(worker, config->mode == WORKER_VERIFY, report);
+        return start_durable(worker, config->must_exist, report);
     worker->recording = config->mode == WORKER_START_IMAGE;
     return start_ephemeral(worker, report);
 }

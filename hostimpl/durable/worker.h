@@ -79,6 +79,7 @@ struct worker_config {
     enum worker_mode mode;
     const char *data;     /* the data directory; NULL: ephemeral */
     const char *name;
+    bool must_exist;      /* do not create it: GA_NOT_FOUND */
     bool command;         /* `run` */
     uint32_t argument_count;
     const char *const *arguments; /* for a worker that is created */
@@ -109,6 +110,7 @@ struct worker {
     struct replay_summary summary;
     bool open;                       /* the store's lock is held */
     bool failed, exited;             /* no invocation is possible any more */
+    bool stillborn;                  /* ... since it was instantiated, by this process */
     uint8_t exit_status;
     char failure[1024];              /* why it failed */
     struct ga_report abandoned;      /* why the guest was left, where it was no trap */

@@ -1,0 +1,38 @@
+#ifndef DURABLE_GUEST_RESOURCE_H
+#define DURABLE_GUEST_RESOURCE_H
+
+#include "worker.h"
+
+/*
+ * Resources of the guest that the outside owns: what exported functions have returned, and indexed ones. Outside they are named
+ * by ids, in texts "urn:worker:COMPONENT/NAME/ID" (reference: Golem, worker lifecycle); native values in requests and responses
+ * hold the id where the guest's value holds the representation.
+ *
+ * Ids count from 0 and are never used again. The table follows from the invocations alone, so replay builds the same.
+ */
+
+/* The hooks that read and print handles; context: the worker. A text is refused unless it names a resource of that type that is
+ * there. */
+extern const struct cabi_wave_hooks guest_resource_hooks;
+
+/* One handle is given away twice, or lent and given away, in one call: GA_INVALID. type may be NULL. */
+enum ga_status guest_resource_check(const struct cabi_type *type, const void *native, struct ga_arena *arena,
+                                    struct ga_report *report) GA_MUST_USE;
+
+/* Puts representations in the place of ids; what is given away leaves the table. GA_DIVERGED if one is not there. */
+enum ga_status guest_resource_lower(struct worker *worker, const struct cabi_type *type, void *native,
+                                    struct ga_report *report) GA_MUST_USE;
+
+/* Puts ids in the place of representations: what is given to us enters the table. */
+void guest_resource_lift(struct worker *worker, const struct cabi_type *type, void *native);
+
+/* Indexed resources. find: the representation, false if there is none. add: of one that was just constructed. */
+bool guest_resource_find(const struct cabi_resource *type, const char *key, size_t key_size, uint32_t *id_out);
+uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep, const char *key,
+                                    size_t key_size);
+uint32_t guest_resource_rep(uint32_t id);
+
+/* Takes it out of the table. */
+void guest_resource_remove(struct worker *worker, uint32_t id);
+
+#endif

@@ -1,0 +1,234 @@
+#define _GNU_SOURCE
+#include "exe.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "invocation.h"
+
+/* Lets go of the worker; what went wrong before counts more than what goes wrong now. */
+static int stop(const struct exe_options *options, int code)
+{
+    struct ga_report report = {0};
+    if (worker_stop(&worker_this, &report) != GA_OK && code == EXE_DONE)
+        return exe_fail(options, &report);
+    return code;
+}
+
+static int fail_and_stop(const struct exe_options *options, const struct ga_report *report)
+{
+    return stop(options, exe_fail(options, report));
+}
+
+/* The offset counts from the arguments' beginning. */
+static void add_offset(struct ga_report *report, size_t before)
+{
+    char text[sizeof report->text];
+    if (!report->has_offset)
+        return;
+    snprintf(text, sizeof text, "at %llu: %.1000s", (unsigned long long)(report->offset + before), report->text);
+    memcpy(report->text, text, sizeof text);
+    report->has_offset = false;
+}
+
+/* --- one call from the command line --- */
+
+static int invoke_once(struct exe_options *options, int count, char **words)
+{
+    struct ga_report report = {0};
+    struct ga_buf args = {0}, result = {0};
+    for (int i = 1; i < count; i++) {
+        ga_buf_text(&args, i > 1 ? ", " : "");
+        ga_buf_text(&args, words[i]);
+    }
+    struct invocation_request request = {.function = words[0],
+                                         .function_size = strlen(words[0]),
+                                         .args = ga_buf_cstr(&args),
+                                         .args_size = args.size,
+                                         .key = options->key};
+    if (invocation_call(&worker_this, &request, &result, &report) != GA_OK) {
+        add_offset(&report, 0);
+        return fail_and_stop(options, &report);
+    }
+    ga_buf_u8(&result, '\n');
+    int code = exe_write(result.data, result.size) ? EXE_DONE : EXE_REFUSED;
+    ga_buf_free(&args);
+    ga_buf_free(&result);
+    return stop(options, code);
+}
+
+/* --- calls from stdin --- */
+
+/* How an answer begins that is no result; by status, GA_OK ends the list. */
+static const struct {
+    enum ga_status status;
+    const char *prefix;
+    bool goes_on;
+} ANSWERS[] = {
+    {GA_TRAP, "trap: ", true},      {GA_EXITED, "error: ", true}, {GA_NOT_FOUND, "error: ", true},
+    {GA_INVALID, "error: ", true},  {GA_LIMIT, "error: ", true},  {GA_UNSUPPORTED, "error: ", true},
+    {GA_OK, "error: ", false},
+};
+
+static bool write_failure(struct ga_report *report, bool *goes_on_out)
+{
+    size_t i = 0;
+    while (ANSWERS[i].status != GA_OK && ANSWERS[i].status != report->status)
+        i++;
+    *goes_on_out = ANSWERS[i].goes_on;
+    exe_one_line(report->text);
+    struct ga_buf line = {0};
+    ga_buf_printf(&line, "%s%s\n", ANSWERS[i].prefix, report->text);
+    bool written = exe_write(line.data, line.size);
+    ga_buf_free(&line);
+    return written;
+}
+
+static enum ga_status call_line(const char *line, size_t size, struct ga_buf *result, struct ga_report *report)
+{
+    struct cabi_wave_slice name, args;
+    enum ga_status status = cabi_wave_parse_call(line, size, &name, &args, report);
+    size_t before = 0;
+    if (status == GA_OK) {
+        struct invocation_request request = {name.text, name.size, args.text, args.size, NULL};
+        before = (size_t)(args.text - line);
+        status = invocation_call(&worker_this, &request, result, report);
+    }
+    add_offset(report, before);
+    return status;
+}
+
+/* Answers one line. EXE_DONE: go on with the next. */
+static int answer(const struct exe_options *options, const char *line, size_t size, struct ga_buf *result)
+{
+    struct ga_report report = {0};
+    bool goes_on = true, written;
+    result->size = 0;
+    enum ga_status status = call_line(line, size, result, &report);
+    if (status == GA_OK) {
+        ga_buf_u8(result, '\n');
+        written = exe_write(result->data, result->size);
+    } else {
+        written = write_failure(&report, &goes_on);
+    }
+    if (!goes_on)
+        return exe_fail(options, &report);
+    if (worker_this.store)
+        worker_consider_checkpoint(&worker_this, WORKER_CHECKPOINT_RUNNING);
+    return written ? EXE_DONE : EXE_REFUSED;
+}
+
+static int invoke_lines(struct exe_options *options)
+{
+    struct ga_buf result = {0};
+    char *line = NULL;
+    size_t capacity = 0;
+    int code = EXE_DONE;
+    while (code == EXE_DONE && !worker_this.stop_signal) {
+        ssize_t size = getline(&line, &capacity, stdin);
+        if (size <= 0)
+            break;
+        while (size > 0 && (line[size - 1] == '\n' || line[size - 1] == '\r'))
+            size--;
+        code = answer(options, line, (size_t)size, &result);
+    }
+    free(line);
+    ga_buf_free(&result);
+    return stop(options, code);
+}
+
+/* The instance never came to be. */
+static int fail_stillborn(const struct exe_options *options, bool lines)
+{
+    struct ga_report report = {0};
+    if (worker_this.exited)
+        ga_report_set(&report, GA_EXITED, "the guest called exit with status %u while it was instantiated", worker_this.exit_status);
+    else
+        ga_report_set(&report, GA_TRAP, "%s", worker_this.failure);
+    if (lines) {
+        struct ga_report copy = report;
+        bool goes_on;
+        (void)write_failure(&copy, &goes_on);
+    }
+    return fail_and_stop(options, &report);
+}
+
+int exe_invoke(struct exe_options *options, int count, char **words)
+{
+    struct ga_report report = {0};
+    bool lines = count == 1 && strcmp(words[0], "--stdin") == 0;
+    if (count == 0)
+        return exe_usage(options, "invoke wants a function, or --stdin");
+    if (!lines && words[0][0] == '-')
+        return exe_usage(options, "invoke has no option %s", words[0]);
+    if (lines && options->key)
+        return exe_usage(options, "--key belongs to one call, and --stdin makes many");
+    struct worker_config config = exe_config(options, WORKER_LIVE);
+    exe_catch_signals();
+    if (worker_start(&worker_this, &config, &report) != GA_OK)
+        return fail_and_stop(options, &report);
+    if (worker_this.stillborn)
+        return fail_stillborn(options, lines);
+    return lines ? invoke_lines(options) : invoke_once(options, count, words);
+}
+
+/* --- wasi:cli/run --- */
+
+static const struct rt_export *find_run(void)
+{
+    static const char PREFIX[] = "wasi:cli/run@";
+    for (uint32_t i = 0; i < golem_component.export_count; i++) {
+        const struct rt_export *export = &golem_component.exports[i];
+        if (strncmp(export->interface, PREFIX, sizeof PREFIX - 1) == 0 && strcmp(export->name, "run") == 0)
+            return export;
+    }
+    return NULL;
+}
+
+/* What an ended command gives its caller. */
+static int run_code(const struct exe_options *options, enum ga_status status, const struct ga_buf *result,
+                    const struct ga_report *report)
+{
+    if (status == GA_OK)
+        return result->size == 2 && memcmp(result->data, "ok", 2) == 0 ? 0 : 1;
+    if (status == GA_EXITED)
+        return worker_this.exit_status;
+    return exe_fail(options, report);
+}
+
+int exe_run(struct exe_options *options, int count, char **words)
+{
+    struct ga_report report = {0};
+    struct ga_buf name = {0}, result = {0};
+    const struct rt_export *run = find_run();
+    if (!run) {
+        fprintf(stderr, "%s: the component does not export wasi:cli/run\n", options->program);
+        return EXE_REFUSED;
+    }
+    const char **arguments = calloc((size_t)count + 1, sizeof *arguments);
+    if (!arguments)
+        return EXE_OUR_FAULT;
+    arguments[0] = golem_component.name;
+    for (int i = 0; i < count; i++)
+        arguments[i + 1] = words[i];
+    struct worker_config config = exe_config(options, WORKER_LIVE);
+    config.command = true;
+    config.data = options->data_given && !options->ephemeral ? options->data : NULL;
+    config.arguments = arguments;
+    config.argument_count = (uint32_t)count + 1;
+    config.preopens = options->preopens;
+    config.preopen_count = options->preopen_count;
+    if (config.data)
+        exe_catch_signals();
+    enum ga_status status = worker_start(&worker_this, &config, &report);
+    ga_buf_printf(&name, "%s.{run}", run->interface);
+    struct invocation_request request = {.function = ga_buf_cstr(&name), .function_size = name.size, .args = "", .key = options->key};
+    if (status == GA_OK && worker_this.stillborn && worker_this.exited)
+        status = ga_report_set(&report, GA_EXITED, "exit");
+    if (status == GA_OK)
+        status = invocation_call(&worker_this, &request, &result, &report);
+    return stop(options, run_code(options, status, &result, &report));
+}
