@@ -513,7 +513,7 @@ static enum ga_status restore_checkpoint(struct worker *worker)
     enum ga_status status = ckpt_restore(worker->ckpt, accept_checkpoint, worker, &worker->last_checkpoint, &report);
     worker->restore_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
     worker->restored = status == GA_OK;
-    if (*report.text)
+    if (status != GA_NOT_FOUND && *report.text)
         remark(worker, "worker \"%s\": %s", worker->config->name, report.text);
     return status;
 }
