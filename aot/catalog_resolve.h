@@ -21,10 +21,10 @@ struct catalog_binding {
 };
 
 /*
- * GA_UNSUPPORTED, unless allow_missing, if an imported function is not served, or only with another type: the report describes the first
- * and lists the rest. An interface without functions needs nobody to serve it.
+ * GA_UNSUPPORTED, unless allow_missing, if an imported function is not served, or only with another type: the report
+ * describes the first and lists the rest. An interface without functions needs nobody to serve it.
  */
-enum ga_status catalog_resolve(struct ga_arena *arena, struct catalog catalog, const struct plan *plan, bool allow_missing,
-                               struct catalog_binding *out, struct ga_report *report) GA_MUST_USE;
+enum ga_status catalog_resolve(struct ga_arena *arena, struct catalog catalog, const struct plan *plan,
+                               bool allow_missing, struct catalog_binding *out, struct ga_report *report) GA_MUST_USE;
 
 #endif
