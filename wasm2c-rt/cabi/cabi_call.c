@@ -211,3 +211,8 @@ void rt_component_leave(struct cabi_instance *caller, struct cabi_instance *call
 {
     cabi_instance_leave(callee, caller);
 }
+
+void rt_missing_import(const char *interface, const char *name)
+{
+    trap_raise("%s%s%s was imported, but nothing serves it", interface, interface[0] ? " " : "", name);
+}
