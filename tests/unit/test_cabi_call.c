@@ -303,6 +303,7 @@ Test(cabi_adapter, instance_that_runs_or_may_not_leave_traps)
     struct cabi_func_type type = made_func(NULL, 0);
     struct rt_adapter with = make_adapter(&type);
     caller.instance.may_leave = false;
+    callee.instance.entered = true;
     cr_assert_traps(try_adapter(&with, NULL), "cannot leave component instance");
     caller.instance.may_leave = true;
     callee.instance.entered = true;

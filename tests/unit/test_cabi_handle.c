@@ -116,6 +116,17 @@ Test(cabi_handle, unknown_index_traps_wherever_it_is_used)
     cr_assert_traps(try_op_of(&other, REP, &host_kind, 2), "unknown handle index 2");
 }
 
+Test(cabi_handle, index_behind_a_full_table_is_unknown)
+{
+    for (uint32_t i = 1; i <= 15; i++)
+        op(NEW, &host_kind, i);
+    cr_assert_eq(guest.instance.handle_count, guest.instance.handle_capacity);
+    char *behind = region_alloc(64);
+    cr_assert_eq(behind, (char *)(guest.instance.handles + 16));
+    memset(behind, 0xff, 64);
+    cr_assert_traps(try_op(REP, &host_kind, 16), "unknown handle index 16");
+}
+
 /* 5.10, case 11: identity of a type is its address, not its name. */
 Test(cabi_handle, handle_of_another_type_traps)
 {

@@ -72,6 +72,7 @@ Test(cabi_string, utf16_with_lone_surrogate_traps)
         {RT_UTF16, "\x00\xd8", 2, 1, NULL},
         {RT_UTF16, "\x00\xdc", 2, 1, NULL},
         {RT_UTF16, "\x00\xd8\x00\xd8", 4, 2, NULL},
+        {RT_UTF16, "\x00\xdc\x00\xdc", 4, 2, NULL},
         {RT_UTF16, "\x00\xd8\x61\x00", 4, 2, NULL},
         {RT_UTF16, "\x00\xdc\x00\xd8", 4, 2, NULL},
         {RT_UTF16, "\x00\xd8\x00\xdc", 4, 1, NULL}, /* the pair is cut by the length */
@@ -188,6 +189,7 @@ static const struct store_case store_cases[] = {
     {RT_LATIN1_UTF16, RT_UTF16, WIDE16, TAG | 5, "0/2/10 ", WIDE16, 10, 5},
     {RT_LATIN1_UTF16, RT_LATIN1_UTF16, "h\xf6", 2, "0/2/2 ", "h\xf6", 2, 2},
     {RT_LATIN1_UTF16, RT_LATIN1_UTF16, WIDE16, TAG | 5, "0/2/10 ", WIDE16, 10, TAG | 5},
+    {RT_LATIN1_UTF16, RT_LATIN1_UTF16, "A\0\0\x01", TAG | 2, "0/2/4 ", "A\0\0\x01", 4, TAG | 2},
     {RT_LATIN1_UTF16, RT_LATIN1_UTF16, "A\0\xff\0", TAG | 2, "0/2/4 4/1/2 ", "A\xff", 2, 2},
 };
 

@@ -183,6 +183,7 @@ Test(cabi_wave, malformed_text_is_refused_with_its_offset)
         {&cabi_char, "'\n'", 0, "character without closing quote"},
         {&cabi_char, "\"a\"", 0, "expected a character in single quotes"},
         {&cabi_char, "'\\u{d800}'", 1, "invalid escape sequence"},
+        {&cabi_char, "'\\u{dfff}'", 1, "invalid escape sequence"},
         {&cabi_char, "'\\u{110000}'", 1, "invalid escape sequence"},
         {&cabi_char, "'\\u{}'", 1, "invalid escape sequence"},
         {&cabi_char, "'\\u{0000041}'", 1, "invalid escape sequence"},
