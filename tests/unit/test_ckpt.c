@@ -103,12 +103,12 @@ static bool in_child(void (*check)(void))
     return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-#define CHILD_ASSERT(condition)                                                                                        \
-    do {                                                                                                               \
-        if (!(condition)) {                                                                                            \
-            fprintf(stderr, "%s:%d: in child: %s\n", __FILE__, __LINE__, #condition);                                  \
-            _exit(1);                                                                                                  \
-        }                                                                                                              \
+#define CHILD_ASSERT(condition)                                                       \
+    do {                                                                              \
+        if (!(condition)) {                                                           \
+            fprintf(stderr, "%s:%d: in child: %s\n", __FILE__, __LINE__, #condition); \
+            _exit(1);                                                                 \
+        }                                                                             \
     } while (0)
 
 /* --- images are complete --- */
@@ -165,9 +165,9 @@ static void write_randomly(uint32_t *seed)
     for (uint32_t i = random_next(seed) % 100; i > 0; i--) {
         uint64_t page = random_next(seed) % pages;
         switch (random_next(seed) % 4) {
-        case 0: memset(memory + page * 4096, 0, 4096); break;              /* may become a hole */
-        case 1: memory[page * 4096 + 5] = memory[page * 4096 + 5]; break;  /* written, but the same */
-        case 2: memset(memory + page * 4096, (int)i, 4096); break;         /* equal to others */
+        case 0: memset(memory + page * 4096, 0, 4096); break;             /* may become a hole */
+        case 1: memory[page * 4096 + 5] = memory[page * 4096 + 5]; break; /* written, but the same */
+        case 2: memset(memory + page * 4096, (int)i, 4096); break;        /* equal to others */
         default: memory[page * 4096 + random_next(seed) % 4096] ^= (uint8_t)(i | 1);
         }
     }
@@ -518,7 +518,7 @@ static const struct {
     {damage_table, 9, 2, "ckpt-0: not used: its page table is damaged"},
     {damage_table, 30, 2, "ckpt-0: not used: its page table is damaged"},
     {damage_last_byte, 0, 2, "ckpt-0: not used: its page table is damaged"},
-    {damage_byte, 4096 + 24, 2, "ckpt-0: not used: page 0 is damaged"}, /* the region's header */
+    {damage_byte, 4096 + 24, 2, "ckpt-0: not used: page 0 is damaged"},                  /* the region's header */
     {damage_byte, 4096 + 0x20000000 + 7, 2, "ckpt-0: not used: page 131072 is damaged"}, /* the arena */
     {damage_byte, MEMORY_OFFSET + 5, 2, "ckpt-0: not used: page 393216 is damaged"},
     {damage_byte, MEMORY_OFFSET + 49 * 4096 + 4095, 2, "ckpt-0: not used: page 393265 is damaged"},
@@ -901,8 +901,8 @@ Test(ckpt_kill, a_killed_worker_goes_on_in_another_process, .init = make_directo
 }
 
 /* SIGKILL from outside at any instant, checkpoint writing included. */
-Test(ckpt_kill, a_kill_at_any_instant_leaves_a_valid_checkpoint_or_none, .init = make_directory, .fini = remove_directory,
-     .timeout = 100)
+Test(ckpt_kill, a_kill_at_any_instant_leaves_a_valid_checkpoint_or_none, .init = make_directory,
+     .fini = remove_directory, .timeout = 100)
 {
     uint64_t uninterrupted[2], result[2];
     cr_assert_eq(run_role("/proc/self/exe", "resume"), 0);

@@ -95,13 +95,11 @@ Test(gate, gate_call_runs_any_function)
 static uint64_t clobber_host(const struct rt_lower *lower, uint64_t *flat)
 {
     (void)lower;
-#if defined(__x86_64__)
     __asm__ volatile("xor %%ebx, %%ebx; mov $1, %%r12; mov $2, %%r13; mov $3, %%r14; mov $4, %%r15; xor %%ecx, %%ecx;"
                      "mov $5, %%edx; mov $6, %%esi; mov $7, %%edi; mov $8, %%r8; mov $9, %%r9; mov $10, %%r10;"
                      "mov $11, %%r11; mov $12, %%eax" ::
-                         : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-                           "memory");
-#endif
+                         : "rax", "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14",
+                           "r15", "memory");
     return flat[0];
 }
 

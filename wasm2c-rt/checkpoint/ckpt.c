@@ -16,28 +16,29 @@
 #include "ga_hash.h"
 
 /*
- * Checkpoints of a worker. A slot file's format and validity: ckpt_slot.c. Which pages were written: ckpt_dirty.c. The start
- * image: ckpt_start.c.
+ * Checkpoints of a worker. A slot file's format and validity: ckpt_slot.c. Which pages were written: ckpt_dirty.c.
+ * The start image: ckpt_start.c.
  *
  * Three images are in play, each known by the sums of its pages (struct ckpt_sums):
  *   mapped    what the region was mapped from: a slot, the start image, nothing (all zero), or a file that is not among
  *             the slots: then every page has to be read
  *   now       the region: as `mapped`, but for the pages that are dirty
  *   target    the slot to be written next: never the mapped one
- * ckpt_write makes target equal to now: it writes exactly the pages whose sum in target differs, which are among those dirty
- * now and those that differed between mapped and target already. Then target is mapped, and what was mapped is the next target.
+ * ckpt_write makes target equal to now: it writes exactly the pages whose sum in target differs, which are among
+ * those dirty now and those that differed between mapped and target already. Then target is mapped, and what was
+ * mapped is the next target.
  *
  * Invariants:
  *   C1  The slot the region is mapped from is never written. Another file of that name would be a new one.
- *   C2  target's sums are used only when its file is as we left it (its stamp is the one noted); otherwise it is emptied first
- *       and so written completely.
- *   C3  Of the stack only what is in use is stored; pages below are zero in an image. Pages of the region outside what is in use
- *       (ckpt_shape) are zero in an image.
+ *   C2  target's sums are used only when its file is as we left it (its stamp is the one noted); otherwise it is
+ *       emptied first and so written completely.
+ *   C3  Of the stack only what is in use is stored; pages below are zero in an image. Pages of the region outside
+ *       what is in use (ckpt_shape) are zero in an image.
  *   C4  A failure before target's header is synced leaves the region mapped and the older checkpoint valid.
  *   C5  Sequence numbers grow by one over both slots; the newest valid slot is the one with the higher number.
  *
- * Notes (file ckpt-note): the stamps of both slots, written after each checkpoint, not synced. A slot whose stamp is still
- * the same in the same boot was not written since: its pages need no reading before they are mapped (V5). If the
+ * Notes (file ckpt-note): the stamps of both slots, written after each checkpoint, not synced. A slot whose stamp is
+ * still the same in the same boot was not written since: its pages need no reading before they are mapped (V5). If the
  * note is missing or damaged, all pages are read. Format: 0 magic "GOLEMNOT", 8 worker id, 16 two stamps of 80 bytes
  * (struct ckpt_stamp), 176 sum of bytes 0 to 175, seed 0.
  */
@@ -139,8 +140,7 @@ static void find_mapped(struct ckpt *ckpt)
         if (slot->fd < 0 || stamp.device != region_source.device || stamp.inode != region_source.inode)
             continue;
         ckpt->mapped = i;
-        ckpt->mapped_is_known =
-            slot->valid && is_untouched(ckpt, slot) && ckpt_slot_read_table(slot, &ignored) == GA_OK;
+        ckpt->mapped_is_known = slot->valid && is_untouched(ckpt, slot) && ckpt_slot_read_table(slot, &ignored) == GA_OK;
     }
 }
 
@@ -436,8 +436,7 @@ static enum ga_status write_pages(struct ckpt *ckpt, struct ckpt_slot *target, s
     bool has_memory = true;
     for (merge.segment = 0; merge.segment < segments && has_memory && !writer.failed; merge.segment++) {
         merge.place = ckpt_segment(merge.segment);
-        has_memory =
-            merge_segment(&merge, ckpt_shape_range(&target->shape, merge.segment), &dirty, &info->scan_ns);
+        has_memory = merge_segment(&merge, ckpt_shape_range(&target->shape, merge.segment), &dirty, &info->scan_ns);
         flush(&writer);
     }
     ckpt_dirty_close(&dirty);

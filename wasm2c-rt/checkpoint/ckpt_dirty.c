@@ -8,7 +8,8 @@
 
 #include "ckpt_pages.h"
 
-/* Documentation/admin-guide/mm/pagemap.rst. The headers of Debian 12 are older than the ioctl, so it is declared here. */
+/* Documentation/admin-guide/mm/pagemap.rst. The headers of Debian 12 are older than the ioctl, so it is declared
+ * here. */
 struct pagemap_region {
     uint64_t start, end, categories;
 };
@@ -82,8 +83,8 @@ static bool scan_entries(struct ckpt_dirty *dirty, uint64_t start, uint64_t end)
         uint64_t pages = (end - start) / CKPT_PAGE_BYTES;
         if (pages > sizeof entries / sizeof *entries)
             pages = sizeof entries / sizeof *entries;
-        ssize_t got = pread(dirty->fd, entries, pages * sizeof *entries,
-                            (off_t)(start / CKPT_PAGE_BYTES * sizeof *entries));
+        ssize_t got =
+            pread(dirty->fd, entries, pages * sizeof *entries, (off_t)(start / CKPT_PAGE_BYTES * sizeof *entries));
         if (got <= 0)
             return false;
         pages = (uint64_t)got / sizeof *entries;

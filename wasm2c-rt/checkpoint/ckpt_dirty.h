@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 /*
- * Which pages were written since they were mapped. All of the region is mapped privately (from a checkpoint, or anonymous):
- * the first write gives the process a copy of its own, and the kernel can tell such pages. No arming, no faults.
- * The answer may name pages too many, never too few.
+ * Which pages were written since they were mapped. All of the region is mapped privately (from a checkpoint, or
+ * anonymous): the first write gives the process a copy of its own, and the kernel can tell such pages. No arming, no
+ * faults. The answer may name pages too many, never too few.
  */
 enum ckpt_dirty_way {
     CKPT_DIRTY_BEST,

@@ -99,7 +99,8 @@ uint64_t ckpt_shape_end(const struct ckpt_shape *shape)
 static bool is_zero(const uint64_t *words)
 {
     for (size_t i = 0; i < CKPT_PAGE_BYTES / sizeof *words; i += 8)
-        if (words[i] | words[i + 1] | words[i + 2] | words[i + 3] | words[i + 4] | words[i + 5] | words[i + 6] | words[i + 7])
+        if (words[i] | words[i + 1] | words[i + 2] | words[i + 3] | words[i + 4] | words[i + 5] | words[i + 6] |
+            words[i + 7])
             return false;
     return true;
 }

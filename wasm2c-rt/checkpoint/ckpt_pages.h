@@ -58,8 +58,8 @@ struct ckpt_range ckpt_shape_range(const struct ckpt_shape *shape, unsigned segm
 uint64_t ckpt_shape_end(const struct ckpt_shape *shape);
 
 /*
- * A sum for each page of an image. Two pages with equal sums are taken to be equal: sums are 64-bit hashes seeded with the
- * worker's id, which the guest does not know.
+ * A sum for each page of an image. Two pages with equal sums are taken to be equal: sums are 64-bit hashes seeded
+ * with the worker's id, which the guest does not know.
  */
 #define CKPT_SUM_ZERO 0ull    /* the page is all zero, or not in use */
 #define CKPT_SUM_UNKNOWN 1ull /* the page has to be read */

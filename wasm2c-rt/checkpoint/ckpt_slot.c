@@ -24,11 +24,11 @@
  *            64 file size   72 table offset   80 run count   88 page count   96 table sum
  *            104 stack start   112 arena bytes   120 memory count
  *            128 sum of bytes 0 to 127, seed 0
- *   4096     page n of the region at 4096 + n * 4096 (numbers: ckpt_pages.h); pages that are zero, or not in use, are holes.
- *            Sparse: memory i has a window of 4 GiB in the file from offset 4096 + 1.5 GiB + i * 4 GiB
+ *   4096     page n of the region at 4096 + n * 4096 (numbers: ckpt_pages.h); pages that are zero, or not in use, are
+ *            holes. Sparse: memory i has a window of 4 GiB in the file from offset 4096 + 1.5 GiB + i * 4 GiB
  *   table    behind the last page in use:
  *            memory count * 8   size of each memory in bytes
- *            run count * 16     first page, page count: pages that are stored; ascending, not touching, page count in sum
+ *            run count * 16     first page, page count: pages that are stored; ascending, not touching
  *            page count * 8     their sums, seeded with the worker id
  *            The table's own sum is over all its bytes, seed 0
  *
@@ -36,10 +36,12 @@
  *   V1  it has at least a header page, whose sum is right, with this magic, version and page size;
  *   V2  the build id and the worker id are the caller's;
  *   V3  the file is exactly as long as the header says, so that no mapped page lies behind its end (no SIGBUS);
- *   V4  the table's sum is right, its sizes are possible, all runs lie in pages in use, and the table begins behind those;
- *   V5  every page in use has the content its sum tells, those without one being zero. This is checked by reading them,
- *       unless the file is known untouched: its stamp (ckpt.c) is the one noted when it was last synced, in this boot.
- *   (V6  on a file system where reading a hole takes space, there are none: writing sees to it.)
+ *   V4  the table's sum is right, its sizes are possible, all runs lie in pages in use, and the table begins behind
+ *       those;
+ *   V5  every page in use has the content its sum tells, those without one being zero. This is checked by reading
+ *       them, unless the file is known untouched: its stamp (ckpt.c) is the one noted when it was last synced, in this
+ *       boot.
+ * Besides, on a file system where reading a hole takes space (tmpfs), there are none: writing sees to it.
  *
  * Invariants of writing:
  *   W1  the header is overwritten with zeros before anything else changes; it is written last, when table and pages are
@@ -338,8 +340,8 @@ enum ga_status ckpt_slot_verify(const struct ckpt_slot *slot, struct ga_report *
                       (unsigned long long)(slot->header.page_count - verification.matched),
                       (unsigned long long)slot->header.page_count);
     else
-        ga_report_at(report, GA_CORRUPT, (uint64_t)page_offset(verification.wrong), "%s: not used: page %llu is damaged",
-                     slot->name, (unsigned long long)verification.wrong);
+        ga_report_at(report, GA_CORRUPT, (uint64_t)page_offset(verification.wrong),
+                     "%s: not used: page %llu is damaged", slot->name, (unsigned long long)verification.wrong);
     return GA_CORRUPT;
 }
 
@@ -489,7 +491,7 @@ static enum ga_status write_table(struct ckpt_slot *slot, struct ga_report *repo
     return written ? GA_OK : ga_report_errno(report, error, "%s: cannot write", slot->name);
 }
 
-/* V6: reading a hole of a tmpfs file allocates a page, and is SIGBUS when there is none. */
+/* Reading a hole of a tmpfs file allocates a page, and is SIGBUS when there is none. */
 static enum ga_status fill_holes(struct ckpt_slot *slot, struct ga_report *report)
 {
     struct statfs file_system;

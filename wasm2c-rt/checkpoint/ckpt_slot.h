@@ -42,14 +42,14 @@ struct ckpt_stamp {
 struct ckpt_slot {
     int directory_fd;
     const char *name;
-    int fd;                         /* -1 if there is no such file */
-    bool valid;                     /* header holds a valid header of this worker and build */
-    const char *fault;              /* why it is not valid, for people; NULL if there is no file */
-    bool table_read;                /* sums hold its table */
+    int fd;            /* -1 if there is no such file */
+    bool valid;        /* header holds a valid header of this worker and build */
+    const char *fault; /* why it is not valid, for people; NULL if there is no file */
+    bool table_read;   /* sums hold its table */
     struct ckpt_slot_header header;
     struct ckpt_shape shape;
-    struct ckpt_sums sums;          /* what the file's pages hold; all zero for a file without pages */
-    struct ckpt_stamp stamp;        /* as it was when we last left it, or when it was verified */
+    struct ckpt_sums sums;   /* what the file's pages hold; all zero for a file without pages */
+    struct ckpt_stamp stamp; /* as it was when we last left it, or when it was verified */
 };
 
 /* Opens the file if it exists, and reads its header. A missing, foreign or damaged one is no failure: slot->valid is
@@ -66,8 +66,8 @@ enum ga_status ckpt_slot_verify(const struct ckpt_slot *slot, struct ga_report *
 /* Maps all pages in use into the region, and fresh zeroed pages for the rest of the stack. */
 enum ga_status ckpt_slot_map(const struct ckpt_slot *slot, struct ga_report *report) GA_MUST_USE;
 
-/* Writing, in this order: begin (creates the file if need be; what it held is invalid from here on), pages, finish (table,
- * sync, header, sync). After a failure of any: ckpt_slot_discard. */
+/* Writing, in this order: begin (creates the file if need be; what it held is invalid from here on), pages, finish
+ * (table, sync, header, sync). After a failure of any: ckpt_slot_discard. */
 enum ga_status ckpt_slot_begin(struct ckpt_slot *slot, struct ga_report *report) GA_MUST_USE;
 enum ga_status ckpt_slot_put(struct ckpt_slot *slot, uint64_t page, uint64_t count, const void *data,
                              struct ga_report *report) GA_MUST_USE;

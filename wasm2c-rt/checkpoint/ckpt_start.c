@@ -13,8 +13,8 @@
 #include "ga_hash.h"
 
 /*
- * The start image: the region after instantiation, appended to the executable. Page-aligned in the file, so that it is mapped,
- * not copied; the pages are packed, those that are all zero left out.
+ * The start image: the region after instantiation, appended to the executable. Page-aligned in the file, so that it
+ * is mapped, not copied; the pages are packed, those that are all zero left out.
  *
  *   0            pages, packed, in order of their numbers (ckpt_pages.h)
  *   index        memory count * 8    size of each memory in bytes
@@ -25,9 +25,9 @@
  *                72 sum of bytes 0 to 71, seed 0
  * Offsets count from the start of the image, which is a multiple of 4096 in the file.
  *
- * Valid if and only if the trailer's and the index's sums are right, the build id is the caller's, and the sizes fit each
- * other and the region. The pages are not checked, no more than the executable's code is: both are mapped from a file that
- * cannot be written while it runs (ETXTBSY).
+ * Valid if and only if the trailer's and the index's sums are right, the build id is the caller's, and the sizes fit
+ * each other and the region. The pages are not checked, no more than the executable's code is: both are mapped from a
+ * file that cannot be written while it runs (ETXTBSY).
  *
  * Short gaps of zero pages between others are stored, so that there are at most RUNS_MAX mappings.
  */
@@ -55,8 +55,7 @@ struct runs {
 static bool add_page(struct runs *runs, uint64_t page, uint64_t gap_max)
 {
     struct run *last = runs->count > 0 ? &runs->items[runs->count - 1] : NULL;
-    if (last && page - (last->first + last->count) <= gap_max &&
-        ckpt_segment_of(last->first) == ckpt_segment_of(page)) {
+    if (last && page - (last->first + last->count) <= gap_max && ckpt_segment_of(last->first) == ckpt_segment_of(page)) {
         last->count = page - last->first + 1;
         return true;
     }
@@ -118,12 +117,14 @@ static bool write_image(int fd, const struct ckpt_shape *shape, const struct run
             return false;
         trailer->page_count += runs->items[i].count;
     }
-    size_t sizes_bytes = shape->memory_count * sizeof *shape->memory_bytes, runs_bytes = runs->count * sizeof *runs->items;
+    size_t sizes_bytes = shape->memory_count * sizeof *shape->memory_bytes,
+           runs_bytes = runs->count * sizeof *runs->items;
     uint8_t *index = malloc(sizes_bytes + runs_bytes + 1);
     if (!index)
         return false;
     memcpy(index, shape->memory_bytes, sizes_bytes);
-    memcpy(index + sizes_bytes, runs->items, runs_bytes);
+    if (runs_bytes > 0)
+        memcpy(index + sizes_bytes, runs->items, runs_bytes);
     trailer->index_offset = trailer->page_count * CKPT_PAGE_BYTES;
     trailer->index_sum = ga_hash64(index, sizes_bytes + runs_bytes, 0);
     trailer->image_bytes = trailer->index_offset + sizes_bytes + runs_bytes + sizeof *trailer;

@@ -91,9 +91,8 @@ enum gate_outcome gate_resume(void)
 {
     GA_ASSERT(!gate_landing_sp && REGION->depth == 1);
     GA_ASSERT(REGION->guest_sp > REGION_STACK_BOTTOM && REGION->guest_sp < REGION_STACK_TOP);
-    enum gate_outcome outcome =
-        gate_switch_resume(gate_host_dispatch, (const struct rt_lower *)REGION->pending_lower,
-                           (uint64_t *)REGION->pending_flat, &gate_landing_sp);
+    enum gate_outcome outcome = gate_switch_resume(gate_host_dispatch, (const struct rt_lower *)REGION->pending_lower,
+                                                   (uint64_t *)REGION->pending_flat, &gate_landing_sp);
     forget_guest();
     return outcome;
 }

@@ -8,9 +8,9 @@
 
 /*
  * Invariants:
- * 1. The whole range [RT_REGION_BASE, REGION_END) is reserved once and never unmapped; nobody else's mapping can get in.
- * 2. Accessible are: header, stack, region_arena_accessible(arena_used_bytes) bytes of the arena, and of each memory its
- *    size rounded up to pages. All of it follows from the header, so a restore makes the same accessible.
+ * 1. The whole range [RT_REGION_BASE, REGION_END) is reserved once and never unmapped: nobody else's mapping gets in.
+ * 2. Accessible are: header, stack, region_arena_accessible(arena_used_bytes) bytes of the arena, and of each
+ *    memory its size rounded up to pages. All of it follows from the header, so a restore makes the same accessible.
  * 3. Bytes of the arena beyond arena_used_bytes, and of memories beyond their size, are zero.
  * 4. A free block of the arena is in the list of its size class; its first 8 bytes are the next one's address.
  */

@@ -53,14 +53,14 @@ struct region_exception {
 /* gate_layout.h repeats the first offsets for the assembler. */
 struct region_header {
     uint64_t magic;
-    uint64_t guest_sp;        /* where the guest rests; 0 if no guest frame is active */
+    uint64_t guest_sp; /* where the guest rests; 0 if no guest frame is active */
     uint64_t arena_used_bytes;
     uint32_t memory_count;
-    uint32_t depth;           /* nesting of guest entries; a checkpoint needs 1 (at a gate) or 0 (no invocation) */
+    uint32_t depth; /* nesting of guest entries; a checkpoint needs 1 (at a gate) or 0 (no invocation) */
     /* The pending host call, for a restored process to run again: see gate.h. */
     uint64_t pending_lower;
     uint64_t pending_flat;
-    uint64_t flat[32];        /* arguments and result of the export call under way */
+    uint64_t flat[32];                        /* arguments and result of the export call under way */
     uint64_t free_lists[REGION_SIZE_CLASSES]; /* region_alloc's size classes: addresses of free blocks */
     struct region_exception exception;
     struct region_memory memories[GA_MAX_MEMORIES];
@@ -92,8 +92,8 @@ void region_free(void *pointer, size_t size);
 /* Bytes that region_alloc(size) really gives: all may be used, and region_free takes any size between. */
 size_t region_alloc_capacity(size_t size);
 
-/* Linear memories, up to REGION_MEMORY_BYTES_MAX each. region_memory_new returns the slot's number, or -1 when there are
- * too many or the size cannot be had. */
+/* Linear memories, up to REGION_MEMORY_BYTES_MAX each. region_memory_new returns the slot's number, or -1 when there
+ * are too many or the size cannot be had. */
 int region_memory_new(uint64_t size_bytes);
 void *region_memory_address(int slot);
 int region_memory_slot(const void *address);           /* of an address inside a slot; -1 if it is none in use */

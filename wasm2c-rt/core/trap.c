@@ -15,9 +15,10 @@
 /*
  * A trap notes its reason here, in host memory, and leaves through gate_land.
  *
- * Faults: guest code runs exactly when the stack pointer lies in the guest stack or its guard, whatever the header says;
- * so the handler decides by the interrupted context alone. It does not jump out of the handler: it points the context at
- * trap_from_fault on the host's stack and returns, which restores the signal mask and leaves the handler's stack.
+ * Faults: guest code runs exactly when the stack pointer lies in the guest stack or its guard, whatever the header
+ * says; so the handler decides by the interrupted context alone. It does not jump out of the handler: it points the
+ * context at trap_from_fault on the host's stack and returns, which restores the signal mask and leaves the handler's
+ * stack.
  */
 #define HANDLER_STACK_BYTES 0x10000
 
@@ -113,9 +114,9 @@ static bool is_between(uint64_t address, uint64_t start, uint64_t end)
     return address >= start && address < end;
 }
 
-/* WASM_RT_TRAP_NONE if the fault is none of the guest's. SIGBUS never is: it means that the file behind a page could not be
- * read, which must not be recorded as what the guest did. The kernel tells no address for accesses beyond 2^47, which
- * guest code cannot make. */
+/* WASM_RT_TRAP_NONE if the fault is none of the guest's. SIGBUS never is: it means that the file behind a page could
+ * not be read, which must not be recorded as what the guest did. The kernel tells no address for accesses beyond
+ * 2^47, which guest code cannot make. */
 static wasm_rt_trap_t reason_of(int signal_number, uint64_t address)
 {
     if (signal_number == SIGFPE)
@@ -131,27 +132,17 @@ static wasm_rt_trap_t reason_of(int signal_number, uint64_t address)
 
 static void redirect(ucontext_t *context, wasm_rt_trap_t reason)
 {
-#if defined(__x86_64__)
     greg_t *registers = context->uc_mcontext.gregs;
     uint64_t stack = ((uint64_t)gate_landing_stack() - 256) & ~15ull;
     registers[REG_RSP] = (greg_t)(stack - 8); /* as if called */
     registers[REG_RIP] = (greg_t)trap_from_fault;
     registers[REG_RDI] = reason;
     registers[REG_EFL] &= ~0x400; /* direction flag */
-#else
-    context->uc_mcontext.sp = ((uint64_t)gate_landing_stack() - 256) & ~15ull;
-    context->uc_mcontext.pc = (uint64_t)trap_from_fault;
-    context->uc_mcontext.regs[0] = reason;
-#endif
 }
 
 static uint64_t stack_pointer_of(const ucontext_t *context)
 {
-#if defined(__x86_64__)
     return (uint64_t)context->uc_mcontext.gregs[REG_RSP];
-#else
-    return context->uc_mcontext.sp;
-#endif
 }
 
 /* The default action, at the same place: returning runs the faulting instruction again; a signal that somebody sent
@@ -165,8 +156,7 @@ static void die_as_usual(int signal_number, const siginfo_t *info)
 
 static void handle_fault(int signal_number, siginfo_t *info, void *context)
 {
-    bool in_guest =
-        is_between(stack_pointer_of(context), RT_REGION_BASE + REGION_HEADER_BYTES, REGION_STACK_TOP);
+    bool in_guest = is_between(stack_pointer_of(context), RT_REGION_BASE + REGION_HEADER_BYTES, REGION_STACK_TOP);
     wasm_rt_trap_t reason = WASM_RT_TRAP_NONE;
     if (in_guest && gate_is_active() && info->si_code > 0)
         reason = reason_of(signal_number, (uint64_t)info->si_addr);

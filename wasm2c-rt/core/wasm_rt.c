@@ -6,7 +6,8 @@
 #include "wasm-rt-exceptions.h"
 
 /*
- * What wasm2c output calls: memories, tables, exceptions. All state is in the region; all of it runs on the guest stack.
+ * What wasm2c output calls: memories, tables, exceptions. All state is in the region; all of it runs on the guest
+ * stack.
  */
 
 /* --- linear memories --- */
@@ -122,34 +123,34 @@ static bool table_may_grow(uint32_t size, uint32_t delta, uint32_t max_size)
     return new_size <= max_size && new_size <= GA_MAX_TABLE_ELEMENTS;
 }
 
-#define DEFINE_TABLE(type)                                                                                             \
-    void wasm_rt_allocate_##type##_table(wasm_rt_##type##_table_t *table, uint32_t size, uint32_t max_size)            \
-    {                                                                                                                  \
-        table->data = table_new(size, sizeof *table->data);                                                            \
-        table->size = size;                                                                                            \
-        table->max_size = max_size;                                                                                    \
-    }                                                                                                                  \
-                                                                                                                       \
-    uint32_t wasm_rt_grow_##type##_table(wasm_rt_##type##_table_t *table, uint32_t delta, wasm_rt_##type##_t init)     \
-    {                                                                                                                  \
-        uint32_t old_size = table->size;                                                                               \
-        if (!table_may_grow(old_size, delta, table->max_size))                                                         \
-            return UINT32_MAX;                                                                                         \
-        void *data = table_resize(table->data, old_size, old_size + delta, sizeof *table->data);                       \
-        if (!data)                                                                                                     \
-            return UINT32_MAX;                                                                                         \
-        table->data = data;                                                                                            \
-        table->size = old_size + delta;                                                                                \
-        for (uint32_t i = old_size; i < table->size; i++)                                                              \
-            table->data[i] = init;                                                                                     \
-        return old_size;                                                                                               \
-    }                                                                                                                  \
-                                                                                                                       \
-    void wasm_rt_free_##type##_table(wasm_rt_##type##_table_t *table)                                                  \
-    {                                                                                                                  \
-        region_free(table->data, table->size * sizeof *table->data);                                                   \
-        table->data = NULL;                                                                                            \
-        table->size = 0;                                                                                               \
+#define DEFINE_TABLE(type)                                                                                         \
+    void wasm_rt_allocate_##type##_table(wasm_rt_##type##_table_t *table, uint32_t size, uint32_t max_size)        \
+    {                                                                                                              \
+        table->data = table_new(size, sizeof *table->data);                                                        \
+        table->size = size;                                                                                        \
+        table->max_size = max_size;                                                                                \
+    }                                                                                                              \
+                                                                                                                   \
+    uint32_t wasm_rt_grow_##type##_table(wasm_rt_##type##_table_t *table, uint32_t delta, wasm_rt_##type##_t init) \
+    {                                                                                                              \
+        uint32_t old_size = table->size;                                                                           \
+        if (!table_may_grow(old_size, delta, table->max_size))                                                     \
+            return UINT32_MAX;                                                                                     \
+        void *data = table_resize(table->data, old_size, old_size + delta, sizeof *table->data);                   \
+        if (!data)                                                                                                 \
+            return UINT32_MAX;                                                                                     \
+        table->data = data;                                                                                        \
+        table->size = old_size + delta;                                                                            \
+        for (uint32_t i = old_size; i < table->size; i++)                                                          \
+            table->data[i] = init;                                                                                 \
+        return old_size;                                                                                           \
+    }                                                                                                              \
+                                                                                                                   \
+    void wasm_rt_free_##type##_table(wasm_rt_##type##_table_t *table)                                              \
+    {                                                                                                              \
+        region_free(table->data, table->size * sizeof *table->data);                                               \
+        table->data = NULL;                                                                                        \
+        table->size = 0;                                                                                           \
     }
 
 DEFINE_TABLE(funcref)

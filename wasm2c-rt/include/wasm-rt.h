@@ -5,8 +5,8 @@
  * What the output of wasm2c (1.0.36 to 1.0.42) expects of its runtime: names, types and macros are its; what is behind
  * them is golem-aot's. The differences to wasm2c's own runtime:
  *
- * - All state lies in the region (core/region.h): linear memories in slots of 8 GiB and a guard, tables in the arena, the
- *   active exception and the unwind target in the region's header. So it is all in every checkpoint.
+ * - All state lies in the region (core/region.h): linear memories in slots of 8 GiB and a guard, tables in the arena,
+ *   the active exception and the unwind target in the region's header. So it is all in every checkpoint.
  * - A trap abandons the guest stack (core/trap.h); no setjmp is involved. Exceptions use a setjmp of our own that
  *   neither mangles pointers nor touches the signal mask, so that a saved context survives a restore.
  * - Guest stack exhaustion is found by the guard below the region's stack: no depth counting.
@@ -22,80 +22,80 @@
 
 /* --- configuration: one is supported; whoever asks for another is told here --- */
 
-#if !defined(__linux__) || !defined(__LP64__) || !(defined(__x86_64__) || defined(__aarch64__))
-#error "golem-aot's runtime is for 64-bit Linux on x86-64 and arm64"
+#if !defined(__linux__) || !defined(__LP64__) || !defined(__x86_64__)
+#error "golem-aot's runtime is for 64-bit Linux on x86-64"
 #endif
 #if defined(__PIE__) || defined(__PIC__)
-#error "compile with -fno-pie: code addresses are guest state and must be the same in every process"
+#    error "compile with -fno-pie: code addresses are guest state and must be the same in every process"
 #endif
 #if defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
-#error "-ffast-math breaks WebAssembly's floating point"
+#    error "-ffast-math breaks WebAssembly's floating point"
 #endif
 
 /* Memory accesses rely on guard pages unless explicit checks are asked for (for valgrind, or to compare). */
 #if !defined(WASM_RT_MEMCHECK_GUARD_PAGES) && !defined(WASM_RT_MEMCHECK_BOUNDS_CHECK)
-#define WASM_RT_MEMCHECK_GUARD_PAGES 1
+#    define WASM_RT_MEMCHECK_GUARD_PAGES 1
 #endif
 #ifndef WASM_RT_MEMCHECK_GUARD_PAGES
-#define WASM_RT_MEMCHECK_GUARD_PAGES 0
+#    define WASM_RT_MEMCHECK_GUARD_PAGES 0
 #endif
 #ifndef WASM_RT_MEMCHECK_BOUNDS_CHECK
-#define WASM_RT_MEMCHECK_BOUNDS_CHECK 0
+#    define WASM_RT_MEMCHECK_BOUNDS_CHECK 0
 #endif
 #if WASM_RT_MEMCHECK_GUARD_PAGES && WASM_RT_MEMCHECK_BOUNDS_CHECK
-#error "WASM_RT_MEMCHECK_GUARD_PAGES and WASM_RT_MEMCHECK_BOUNDS_CHECK exclude each other"
+#    error "WASM_RT_MEMCHECK_GUARD_PAGES and WASM_RT_MEMCHECK_BOUNDS_CHECK exclude each other"
 #elif !WASM_RT_MEMCHECK_GUARD_PAGES && !WASM_RT_MEMCHECK_BOUNDS_CHECK
-#error "one of WASM_RT_MEMCHECK_GUARD_PAGES and WASM_RT_MEMCHECK_BOUNDS_CHECK is needed"
+#    error "one of WASM_RT_MEMCHECK_GUARD_PAGES and WASM_RT_MEMCHECK_BOUNDS_CHECK is needed"
 #endif
 
 /* Reads that the compiler finds unused must still trap (core spec, "Execution of load instructions"). */
 #ifndef WASM_RT_NONCONFORMING_ALLOW_OOB_READ_ELIMINATION
-#define WASM_RT_NONCONFORMING_ALLOW_OOB_READ_ELIMINATION 0
+#    define WASM_RT_NONCONFORMING_ALLOW_OOB_READ_ELIMINATION 0
 #endif
 #if WASM_RT_NONCONFORMING_ALLOW_OOB_READ_ELIMINATION
-#error "WASM_RT_NONCONFORMING_ALLOW_OOB_READ_ELIMINATION is not conforming"
+#    error "WASM_RT_NONCONFORMING_ALLOW_OOB_READ_ELIMINATION is not conforming"
 #endif
 
 /* Memories never move: generated code may keep a memory's base in a local. */
 #ifndef WASM_RT_USE_MMAP
-#define WASM_RT_USE_MMAP 1
+#    define WASM_RT_USE_MMAP 1
 #endif
 #if !WASM_RT_USE_MMAP
-#error "memories lie in region slots: WASM_RT_USE_MMAP must be 1"
+#    error "memories lie in region slots: WASM_RT_USE_MMAP must be 1"
 #endif
 
 #ifndef WASM_RT_STACK_EXHAUSTION_HANDLER
-#define WASM_RT_STACK_EXHAUSTION_HANDLER 1
+#    define WASM_RT_STACK_EXHAUSTION_HANDLER 1
 #endif
 #ifndef WASM_RT_STACK_DEPTH_COUNT
-#define WASM_RT_STACK_DEPTH_COUNT 0
+#    define WASM_RT_STACK_DEPTH_COUNT 0
 #endif
 #if !WASM_RT_STACK_EXHAUSTION_HANDLER || WASM_RT_STACK_DEPTH_COUNT
-#error "the guest stack has a guard: WASM_RT_STACK_DEPTH_COUNT is not offered"
+#    error "the guest stack has a guard: WASM_RT_STACK_DEPTH_COUNT is not offered"
 #endif
 #if defined(WASM_RT_NONCONFORMING_UNCHECKED_STACK_EXHAUSTION) && WASM_RT_NONCONFORMING_UNCHECKED_STACK_EXHAUSTION
-#error "WASM_RT_NONCONFORMING_UNCHECKED_STACK_EXHAUSTION is not conforming"
+#    error "WASM_RT_NONCONFORMING_UNCHECKED_STACK_EXHAUSTION is not conforming"
 #endif
 
 #if defined(WASM_RT_SKIP_SIGNAL_RECOVERY) && WASM_RT_SKIP_SIGNAL_RECOVERY
-#error "faults of the guest become traps in a signal handler: WASM_RT_SKIP_SIGNAL_RECOVERY is not offered"
+#    error "faults of the guest become traps in a signal handler: WASM_RT_SKIP_SIGNAL_RECOVERY is not offered"
 #endif
 
 /* A gate would have to save the segment register; nothing is gained on top of a base kept in a local. */
 #if (defined(WASM_RT_ALLOW_SEGUE) && WASM_RT_ALLOW_SEGUE) || (defined(WASM_RT_USE_SEGUE) && WASM_RT_USE_SEGUE)
-#error "segment registers are not saved at gates: WASM_RT_ALLOW_SEGUE is not offered"
+#    error "segment registers are not saved at gates: WASM_RT_ALLOW_SEGUE is not offered"
 #endif
 #undef WASM_RT_USE_SEGUE
 #define WASM_RT_USE_SEGUE 0
 
 #ifndef WASM_RT_SANITY_CHECKS
-#define WASM_RT_SANITY_CHECKS 0
+#    define WASM_RT_SANITY_CHECKS 0
 #endif
 
 /* 1 tells undefined element, uninitialized element and type mismatch apart in call_indirect. The output of wasm2c
  * 1.0.42 has one function with the names it takes for this; older output does not compile with it. */
 #ifndef WASM_RT_CALL_INDIRECT_DETAIL
-#define WASM_RT_CALL_INDIRECT_DETAIL 0
+#    define WASM_RT_CALL_INDIRECT_DETAIL 0
 #endif
 
 /* --- the compiler --- */
@@ -105,7 +105,7 @@
 #define WASM_RT_NO_RETURN __attribute__((noreturn))
 
 #ifndef __has_builtin
-#define __has_builtin(name) 0
+#    define __has_builtin(name) 0
 #endif
 #define LIKELY(condition) __builtin_expect(!!(condition), 1)
 #define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
@@ -115,20 +115,20 @@
 /* --- traps --- */
 
 /* Reasons and their texts, which are those of the core spec's test suite. wasm2c's output uses the first eleven. */
-#define WASM_RT_TRAP_MAP(X)                                                                                            \
-    X(NONE, "no trap")                                                                                                 \
-    X(OOB, "out of bounds memory access")                                                                              \
-    X(INT_OVERFLOW, "integer overflow")                                                                                \
-    X(DIV_BY_ZERO, "integer divide by zero")                                                                           \
-    X(INVALID_CONVERSION, "invalid conversion to integer")                                                             \
-    X(UNREACHABLE, "unreachable")                                                                                      \
-    X(CALL_INDIRECT, "indirect call type mismatch")                                                                    \
-    X(NULL_REF, "null reference")                                                                                      \
-    X(UNCAUGHT_EXCEPTION, "uncaught exception")                                                                        \
-    X(UNALIGNED, "unaligned atomic")                                                                                   \
-    X(EXHAUSTION, "call stack exhausted")                                                                              \
-    X(OOB_TABLE, "out of bounds table access")                                                                         \
-    X(UNDEFINED_ELEMENT, "undefined element")                                                                          \
+#define WASM_RT_TRAP_MAP(X)                                \
+    X(NONE, "no trap")                                     \
+    X(OOB, "out of bounds memory access")                  \
+    X(INT_OVERFLOW, "integer overflow")                    \
+    X(DIV_BY_ZERO, "integer divide by zero")               \
+    X(INVALID_CONVERSION, "invalid conversion to integer") \
+    X(UNREACHABLE, "unreachable")                          \
+    X(CALL_INDIRECT, "indirect call type mismatch")        \
+    X(NULL_REF, "null reference")                          \
+    X(UNCAUGHT_EXCEPTION, "uncaught exception")            \
+    X(UNALIGNED, "unaligned atomic")                       \
+    X(EXHAUSTION, "call stack exhausted")                  \
+    X(OOB_TABLE, "out of bounds table access")             \
+    X(UNDEFINED_ELEMENT, "undefined element")              \
     X(UNINITIALIZED_ELEMENT, "uninitialized element")
 
 typedef enum {
@@ -145,7 +145,7 @@ const char *wasm_rt_strerror(wasm_rt_trap_t reason);
 
 /* wasm2c has one reason for accesses beyond memories and tables; the function that traps tells which it was. */
 WASM_RT_NO_RETURN void wasm_rt_trap_out_of_bounds(const char *function);
-#define wasm_rt_trap(reason)                                                                                           \
+#define wasm_rt_trap(reason) \
     ((reason) == WASM_RT_TRAP_OOB ? wasm_rt_trap_out_of_bounds(__func__) : (wasm_rt_trap)(reason))
 
 /* --- functions and references --- */
@@ -199,8 +199,8 @@ typedef struct {
     uint8_t *data_end;  /* the end of the slot's 8 GiB */
     uint32_t page_size; /* bytes; WASM_DEFAULT_PAGE_SIZE unless the module says otherwise */
     uint64_t pages, max_pages;
-    uint64_t size;      /* bytes */
-    bool is64;          /* addresses are i64; generated code checks bounds then */
+    uint64_t size; /* bytes */
+    bool is64;     /* addresses are i64; generated code checks bounds then */
 } wasm_rt_memory_t;
 
 /* The same, as the output for shared memories sees it. Workers have one thread, so there is nothing to lock. */
@@ -219,9 +219,9 @@ void wasm_rt_allocate_memory(wasm_rt_memory_t *memory, uint64_t initial_pages, u
                              uint32_t page_size);
 void wasm_rt_allocate_memory_shared(wasm_rt_shared_memory_t *memory, uint64_t initial_pages, uint64_t max_pages,
                                     bool is64, uint32_t page_size);
-#define wasm_rt_allocate_memory(memory, initial_pages, max_pages, ...)                                                 \
+#define wasm_rt_allocate_memory(memory, initial_pages, max_pages, ...) \
     WASM_RT_ALLOCATE_MEMORY(memory, initial_pages, max_pages, __VA_ARGS__, WASM_DEFAULT_PAGE_SIZE, 0)
-#define WASM_RT_ALLOCATE_MEMORY(memory, initial_pages, max_pages, is64, page_size, ...)                                \
+#define WASM_RT_ALLOCATE_MEMORY(memory, initial_pages, max_pages, is64, page_size, ...) \
     (wasm_rt_allocate_memory)(memory, initial_pages, max_pages, is64, page_size)
 
 /* Adds delta pages, zeroed; the previous number of pages, or UINT64_MAX if max_pages or 4 GiB would be exceeded or
@@ -266,7 +266,7 @@ static inline wasm_rt_trap_t wasm_rt_call_indirect_reason(const wasm_rt_funcref_
         return WASM_RT_TRAP_UNDEFINED_ELEMENT;
     return table->data[index].func ? WASM_RT_TRAP_CALL_INDIRECT : WASM_RT_TRAP_UNINITIALIZED_ELEMENT;
 }
-#define WASM_RT_TRAP_CALL_INDIRECT wasm_rt_call_indirect_reason(table, index)
+#    define WASM_RT_TRAP_CALL_INDIRECT wasm_rt_call_indirect_reason(table, index)
 #endif
 
 /* --- life --- */
@@ -279,11 +279,7 @@ bool wasm_rt_is_initialized(void);
 /* What a function needs to be returned to a second time. Callee-saved registers, stack pointer, and the address to
  * go on at, as plain values: a context saved on the guest stack is valid in a restored process. */
 typedef struct {
-#if defined(__x86_64__)
     uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
-#else
-    uint64_t x19_to_x30[12], sp, d8_to_d15[8];
-#endif
 } wasm_rt_jmp_buf;
 
 /* As setjmp and longjmp: 0 at first, value (not 0) when the context is resumed. */
