@@ -7,6 +7,11 @@
 #include "region.h"
 #include "trap.h"
 
+#ifdef __SANITIZE_ADDRESS__
+#    include <sanitizer/asan_interface.h>
+#    define SANITIZED_HOST_BYTES 0x80000
+#endif
+
 /*
  * States of the process, seen from here, by REGION->depth and gate_landing_sp:
  *   depth 0, no landing     no guest frame is active; gate_enter starts one
@@ -45,6 +50,18 @@ void *gate_landing_stack(void)
     return (void *)gate_landing_sp;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+/* Abandoned frames leave their red zones poisoned: those of the guest, and of host functions between guest frames. */
+static void forget_red_zones(void)
+{
+    char *here = __builtin_frame_address(0);
+    __asan_unpoison_memory_region((void *)REGION_STACK_BOTTOM, REGION_STACK_BYTES);
+    __asan_unpoison_memory_region(here - SANITIZED_HOST_BYTES, SANITIZED_HOST_BYTES);
+}
+#else
+static void forget_red_zones(void) {}
+#endif
+
 /* The guest has returned, or was abandoned: no frame of it counts any more. */
 static void forget_guest(void)
 {
@@ -54,6 +71,7 @@ static void forget_guest(void)
     REGION->pending_lower = 0;
     REGION->pending_flat = 0;
     REGION->exception.unwind_target = 0;
+    forget_red_zones();
 }
 
 /* Runs below the resting frames; what they rest with is put back afterwards. */
