@@ -6,12 +6,10 @@
 //
 //   node bench/bench.mjs [--once] [GROUP...]     --once: one small iteration of each, so that none of it can rot
 
-import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { golemAot, guest, must, top, Worker } from '../tests/harness.mjs';
+import { golemAot, guest, must, Session, top, Worker } from '../tests/harness.mjs';
 
 const words = process.argv.slice(2);
 const once = words.includes('--once');
@@ -46,18 +44,8 @@ function executable(component, name) {
     return path;
 }
 
-/** A worker whose instance lives across calls, a call a line. */
-class Session {
-    constructor(program, args) {
-        this.child = spawn(program, [...args, 'invoke', '--stdin'], { stdio: ['pipe', 'pipe', 'inherit'] });
-        this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
-    }
-    async call(line) {
-        this.child.stdin.write(`${line}\n`);
-        const { value, done } = await this.lines.next();
-        if (done || value.startsWith('trap:') || value.startsWith('error:')) throw new Error(`${line}: ${value}`);
-        return value;
-    }
+/** A session that measures. */
+class TimedSession extends Session {
     /** One call: its answer, and how many milliseconds it took. */
     async timed(line) {
         const start = performance.now();
@@ -66,10 +54,6 @@ class Session {
     }
     async time(line) {
         return (await this.timed(line)).milliseconds;
-    }
-    async close() {
-        this.child.stdin.end();
-        await new Promise((tell) => this.child.on('close', tell));
     }
 }
 
@@ -93,7 +77,7 @@ const groups = {
         for (const name of names) {
             const size = once ? 2 : sizes.get(name);
             const milliseconds = { native: [], wasm: [], simd: [] };
-            const sessions = Object.fromEntries(Object.entries(variants).map(([variant, program]) => [variant, new Session(program, ['--ephemeral'])]));
+            const sessions = Object.fromEntries(Object.entries(variants).map(([variant, program]) => [variant, new TimedSession(program, ['--ephemeral'])]));
             const digests = new Set();
             for (let i = 0; i < repeats; i++) { // in turn, so that a slow moment hits all
                 const [digest, microseconds] = must(native, [name, String(size)]).split(' ');
@@ -112,7 +96,7 @@ const groups = {
                 const ratio = median(milliseconds[variant]) / baseline;
                 ratios[variant].push(ratio);
                 report(`kernel-${name}-${variant}`, median(milliseconds[variant]), 'ms', ratio);
-                await sessions[variant].close();
+                await sessions[variant].end();
             }
         }
         for (const variant of ['wasm', 'simd']) report(`kernels-${variant}-geomean`, geometricMean(ratios[variant]), 'x');
@@ -125,7 +109,7 @@ const groups = {
         const api = 'bench:calls/api@1.0.0.';
         const many = once ? 1000 : 2_000_000;
         for (const [mode, args] of [['ephemeral', ['--ephemeral']], ['durable', ['--data', data, '--worker', 'w']]]) {
-            const session = new Session(program, args);
+            const session = new TimedSession(program, args);
             await session.call(`${api}{loop-unrecorded}(1)`);
             const cost = { empty: [], unrecorded: [], recorded: [], 'recorded-list': [] };
             for (let i = 0; i < repeats; i++)
@@ -141,7 +125,7 @@ const groups = {
                 for (let i = 0; i < round; i++) each.push(await session.time(line));
                 report(`invoke-${name}-${mode}`, median(each) * 1000, 'us');
             }
-            await session.close();
+            await session.end();
         }
         // Replay: all of it again, from the first entry.
         const worker = new Worker(program, data);
