@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { chance, executable, must, run, scratch, Worker } from '../harness.mjs';
@@ -37,23 +37,45 @@ function checkWhole({ total, digest }, data, what, program = workflow) {
     worker.verify();
 }
 
+/** Copies a file or a folder; slots are sparse, and gigabytes long. */
+const copy = (from, to) => must('cp', ['-a', '--sparse=always', from, to]);
+
 /** A fresh copy of a data directory. */
 function copyOf(t, data) {
-    const copy = join(scratch(t), 'data');
-    cpSync(data, copy, { recursive: true });
-    return copy;
+    const folder = join(scratch(t), 'data');
+    copy(data, folder);
+    return folder;
 }
 
-const flip = (path, offset, bit = 0) => {
-    const bytes = readFileSync(path);
-    bytes[offset] ^= 1 << bit;
-    writeFileSync(path, bytes);
-};
+function readAt(path, offset, size) {
+    const file = openSync(path, 'r'), bytes = Buffer.alloc(size);
+    readSync(file, bytes, 0, size, offset);
+    closeSync(file);
+    return bytes;
+}
+
+function flip(path, offset, bit = 0) {
+    const byte = readAt(path, offset, 1), file = openSync(path, 'r+');
+    byte[0] ^= 1 << bit;
+    writeSync(file, byte, 0, 1, offset);
+    closeSync(file);
+}
+
+/** Where things lie in a slot (wasm2c-rt/checkpoint/ckpt_slot.c): offsets of the table, its runs and sums, and of all stored pages. */
+function layout(path) {
+    const header = readAt(path, 0, 4096), at = (offset) => Number(header.readBigUInt64LE(offset));
+    const table = at(72), runs = table + at(120) * 8, sums = runs + at(80) * 16;
+    const pages = [];
+    const bytes = readAt(path, runs, sums - runs);
+    for (let run = 0; run < bytes.length; run += 16)
+        for (let i = 0n; i < bytes.readBigUInt64LE(run + 8); i++) pages.push(4096 + Number(bytes.readBigUInt64LE(run) + i) * 4096);
+    assert.equal(pages.length, at(88), 'the header counts the pages');
+    return { table, runs, sums, pages, size: statSync(path).size };
+}
 
 test('checkpoint slots that are missing, empty, cut or turned to noise cost only time', (t) => {
     const made = prepare(join(scratch(t), 'data'));
     assert.equal(slots(made.worker).length, 2);
-    const size = statSync(slots(made.worker)[0]).size;
     const random = chance(7);
     const harms = {
         missing: (path) => rmSync(path),
@@ -61,10 +83,20 @@ test('checkpoint slots that are missing, empty, cut or turned to noise cost only
         'one byte': (path) => truncateSync(path, 1),
         'cut in the header': (path) => truncateSync(path, 100),
         'cut at a page': (path) => truncateSync(path, 4096),
-        'cut in the pages': (path) => truncateSync(path, Math.floor(size / 2)),
+        'cut in the pages': (path) => truncateSync(path, layout(path).pages.at(-3) + 100),
         'cut at the last byte': (path) => truncateSync(path, statSync(path).size - 1),
         noise: (path) => writeFileSync(path, Buffer.from(Array.from({ length: 20_000 }, () => random() * 256))),
-        zeroes: (path) => writeFileSync(path, Buffer.alloc(statSync(path).size)),
+        'as long, but zero': (path) => {
+            const { size } = statSync(path);
+            truncateSync(path, 0);
+            truncateSync(path, size);
+        },
+        'pages gone, header and table whole': (path) => {
+            const file = openSync(path, 'r+');
+            for (const page of layout(path).pages) writeSync(file, Buffer.alloc(4096), 0, 4096, page);
+            closeSync(file);
+        },
+        'cut in the table': (path) => truncateSync(path, layout(path).table + 4),
         'a directory': (path) => (rmSync(path), mkdirSync(path)),
     };
     for (const [what, harm] of Object.entries(harms))
@@ -78,15 +110,16 @@ test('checkpoint slots that are missing, empty, cut or turned to noise cost only
 
 test('a bit that is flipped anywhere in both slots changes no result', (t) => {
     const made = prepare(join(scratch(t), 'data'));
-    const random = chance(8);
-    const offsets = [0, 4, 8, 16, 24, 32, 40, 48, 56, 64, 100, 200, 4096, 4104, 5000, -1, -4096, ...Array.from({ length: 15 }, () => random())];
-    for (const offset of offsets) {
+    const random = chance(8), pick = (list) => list[Math.floor(random() * list.length)];
+    const page = ({ pages }) => pick(pages) + Math.floor(random() * 4096);
+    const places = [...Array.from({ length: 17 }, (_, i) => [`header field at ${i * 8}`, () => i * 8 + Math.floor(random() * 8)]),
+        ['behind the header', () => 136 + Math.floor(random() * 3900)], ['memory sizes', ({ table }) => table + Math.floor(random() * 8)],
+        ['runs', ({ runs, sums }) => runs + Math.floor(random() * (sums - runs))], ['sums', ({ sums, size }) => sums + Math.floor(random() * (size - sums))],
+        ['first page', ({ pages }) => pages[0] + 9], ['last page', ({ pages }) => pages.at(-1) + 4095], ...Array.from({ length: 12 }, (_, i) => [`page, ${i}`, page])];
+    for (const [what, place] of places) {
         const data = copyOf(t, made.worker.data);
-        for (const path of slots(new Worker(workflow, data))) {
-            const { size } = statSync(path);
-            flip(path, offset < 0 ? size + offset : offset % 1 > 0 ? Math.floor(offset * size) : Math.min(offset, size - 1), Math.floor(random() * 8));
-        }
-        checkWhole(made, data, `offset ${offset}`);
+        for (const path of slots(new Worker(workflow, data))) flip(path, place(layout(path)), Math.floor(random() * 8));
+        checkWhole(made, data, what);
     }
 });
 
@@ -95,37 +128,39 @@ test('a checkpoint of another worker is not taken', (t) => {
     const one = prepare(join(folder, 'one')), two = prepare(join(folder, 'two'), workflow, 250);
     assert.notEqual(one.total, two.total);
     const from = slots(one.worker), to = slots(two.worker);
-    const kept = from.map((path) => readFileSync(path));
-    for (const [i, path] of from.entries()) cpSync(to[i], path);
-    for (const [i, path] of to.entries()) writeFileSync(path, kept[i]);
+    for (const [i, path] of from.entries()) {
+        copy(path, join(folder, 'kept'));
+        copy(to[i], path);
+        copy(join(folder, 'kept'), to[i]);
+    }
     checkWhole(one, one.worker.data, 'the first');
     checkWhole(two, two.worker.data, 'the second');
 });
 
 test('a checkpoint that is older than the oplog, or newer, is no danger', (t) => {
-    const folder = scratch(t), data = join(folder, 'data');
+    const folder = scratch(t), data = join(folder, 'data'), old = join(folder, 'old'), oldest = join(folder, 'oldest');
     const worker = new Worker(workflow, data);
     worker.invoke('1', `${API}.{run}`, '100', '2');
     must(workflow, worker.args('checkpoint'));
-    const old = join(folder, 'old');
-    cpSync(data, old, { recursive: true });
+    copy(data, old);
+    copy(data, oldest);
     const total = worker.invoke('2', `${API}.{run}`, '100', '2');
     const digest = worker.invoke('digest', `${API}.{memory-digest}`);
     must(workflow, worker.args('checkpoint'));
     must(workflow, worker.args('checkpoint'));
-    const newer = slots(worker).map((path) => readFileSync(path));
     // The old database with the new slots: the worker is what the oplog says.
     const oldWorker = new Worker(workflow, old);
-    for (const [i, path] of slots(worker).entries()) writeFileSync(path.replace(data, old), newer[i]);
+    for (const path of slots(worker)) copy(path, path.replace(data, old));
     const oldTotal = oldWorker.invoke('total', `${API}.{total}`);
     assert.equal(oldTotal, worker.invoke('1', `${API}.{run}`, '100', '2'));
     assert.notEqual(oldTotal, total);
     oldWorker.verify();
-    // The new database with an old slot only.
-    for (const path of slots(worker)) rmSync(path);
-    const oldSlots = readdirSync(join(old, 'workers'), { recursive: true });
-    assert.ok(oldSlots.length > 0);
-    checkWhole({ total, digest }, data, 'no slot');
+    // The new database with old slots.
+    for (const path of slots(worker)) {
+        rmSync(path);
+        if (existsSync(path.replace(data, oldest))) copy(path.replace(data, oldest), path);
+    }
+    checkWhole({ total, digest }, data, 'old slots');
 });
 
 test('another build of the same component goes on with the worker, without its checkpoints', (t) => {
@@ -182,10 +217,10 @@ test('an oplog row that is damaged in the middle is refused by entry, whatever b
     for (const which of [0, 1, Math.floor(all.length / 2), all.length - 2]) {
         const row = all[which];
         for (const at of [0, 4, 8, 15, 16, Math.floor(row.bytes.length / 2), row.bytes.length - 1]) {
-            const copy = copyOf(t, data), bytes = Buffer.from(row.bytes);
+            const damaged = copyOf(t, data), bytes = Buffer.from(row.bytes);
             bytes[at] ^= 0x10;
-            putRow(copy, { ...row, bytes });
-            checkRefused(copy, row.first, row.first + row.count, `row ${which}, byte ${at}`);
+            putRow(damaged, { ...row, bytes });
+            checkRefused(damaged, row.first, row.first + row.count, `row ${which}, byte ${at}`);
         }
     }
 });
@@ -195,26 +230,26 @@ test('rows that are missing, swapped, cut short or of another worker are refused
     countingWorker(data);
     const all = rows(data), middle = all[4], next = all[5];
     const harms = {
-        missing: (copy) => sql(copy, `DELETE FROM oplog WHERE first_idx = ${middle.first};`),
-        'first one missing': (copy) => sql(copy, `DELETE FROM oplog WHERE first_idx = 1;`),
-        swapped: (copy) => {
-            putRow(copy, { first: middle.first, bytes: next.bytes });
-            putRow(copy, { first: next.first, bytes: middle.bytes });
+        missing: (damaged) => sql(damaged, `DELETE FROM oplog WHERE first_idx = ${middle.first};`),
+        'first one missing': (damaged) => sql(damaged, `DELETE FROM oplog WHERE first_idx = 1;`),
+        swapped: (damaged) => {
+            putRow(damaged, { first: middle.first, bytes: next.bytes });
+            putRow(damaged, { first: next.first, bytes: middle.bytes });
         },
-        'cut short': (copy) => putRow(copy, { first: middle.first, bytes: middle.bytes.subarray(0, middle.bytes.length - 3) }),
-        empty: (copy) => putRow(copy, { first: middle.first, bytes: Buffer.alloc(0) }),
-        zeroed: (copy) => putRow(copy, { first: middle.first, bytes: Buffer.alloc(middle.bytes.length) }),
-        longer: (copy) => putRow(copy, { first: middle.first, bytes: Buffer.concat([middle.bytes, middle.bytes]) }),
-        'of another history': (copy) => {
-            const foreign = countingWorker(join(copy, '..', 'foreign')), row = rows(foreign.data)[4];
-            putRow(copy, { first: middle.first, bytes: row.bytes });
+        'cut short': (damaged) => putRow(damaged, { first: middle.first, bytes: middle.bytes.subarray(0, middle.bytes.length - 3) }),
+        empty: (damaged) => putRow(damaged, { first: middle.first, bytes: Buffer.alloc(0) }),
+        zeroed: (damaged) => putRow(damaged, { first: middle.first, bytes: Buffer.alloc(middle.bytes.length) }),
+        longer: (damaged) => putRow(damaged, { first: middle.first, bytes: Buffer.concat([middle.bytes, middle.bytes]) }),
+        'of another history': (damaged) => {
+            const foreign = countingWorker(join(damaged, '..', 'foreign')), row = rows(foreign.data)[4];
+            putRow(damaged, { first: middle.first, bytes: row.bytes });
         },
     };
     for (const [what, harm] of Object.entries(harms)) {
-        const copy = copyOf(t, data);
-        harm(copy);
+        const damaged = copyOf(t, data);
+        harm(damaged);
         const first = what.startsWith('first') ? 1 : middle.first;
-        checkRefused(copy, first, next.first + next.count, what);
+        checkRefused(damaged, first, next.first + next.count, what);
     }
 });
 
@@ -236,10 +271,10 @@ test('a torn tail is cut at the last whole entry, and the worker goes on from th
     const last = rows(data).at(-1);
     for (const left of [0, 1, 15, 16, Math.floor(last.bytes.length / 2), last.bytes.length - 1])
         for (const filled of [false, true]) {
-            const copy = copyOf(t, data), what = `${left} bytes${filled ? ' and zeroes' : ''}`;
+            const damaged = copyOf(t, data), what = `${left} bytes${filled ? ' and zeroes' : ''}`;
             const bytes = filled ? Buffer.concat([last.bytes.subarray(0, left), Buffer.alloc(last.bytes.length - left)]) : last.bytes.subarray(0, left);
-            putRow(copy, { ...last, bytes });
-            const worker = new Worker(counter, copy);
+            putRow(damaged, { ...last, bytes });
+            const worker = new Worker(counter, damaged);
             worker.invoke('k8', `${COUNTER}.{inc-global-by}`, '8');
             assert.equal(worker.invoke('value', `${COUNTER}.{get-global-value}`), '36', what);
             worker.verify();
@@ -265,16 +300,16 @@ test('a database that is cut, or noise, or something else, is refused with its n
         text: Buffer.from('this is not a database at all\n'.repeat(200)),
     };
     for (const [what, bytes] of Object.entries(harms)) {
-        const copy = copyOf(t, data);
-        for (const file of readdirSync(copy)) if (/^golem\.db-/.test(file)) rmSync(join(copy, file));
-        writeFileSync(join(copy, 'golem.db'), bytes);
-        const worker = new Worker(counter, copy);
+        const damaged = copyOf(t, data);
+        for (const file of readdirSync(damaged)) if (/^golem\.db-/.test(file)) rmSync(join(damaged, file));
+        writeFileSync(join(damaged, 'golem.db'), bytes);
+        const worker = new Worker(counter, damaged);
         for (const verb of [['invoke', `${COUNTER}.{get-global-value}`], ['oplog'], ['verify'], ['info']]) {
             const { status, signal, stdout, stderr } = worker.run(...verb);
             assert.equal(signal ?? status, 1, `${what}, ${verb[0]}: ${stdout}${stderr}`);
             assert.match(stderr, /golem\.db|data|"w"/, what);
         }
-        assert.ok(readFileSync(join(copy, 'golem.db')).equals(bytes), `${what}: the file was changed`);
+        assert.ok(readFileSync(join(damaged, 'golem.db')).equals(bytes), `${what}: the file was changed`);
     }
 });
 
@@ -282,13 +317,13 @@ test('a sea of bit flips in the database gives an answer or a message, never a c
     const data = join(scratch(t), 'data');
     countingWorker(data);
     const whole = readFileSync(join(data, 'golem.db')), random = chance(10);
-    const copy = copyOf(t, data), worker = new Worker(counter, copy);
+    const damaged = copyOf(t, data), worker = new Worker(counter, damaged);
     let refused = 0;
     for (let i = 0; i < 60; i++) {
         const bytes = Buffer.from(whole);
         for (let flips = 0; flips < 3; flips++) bytes[Math.floor(random() * bytes.length)] ^= 1 << Math.floor(random() * 8);
-        for (const file of readdirSync(copy)) if (/^golem\.db-/.test(file)) rmSync(join(copy, file));
-        writeFileSync(join(copy, 'golem.db'), bytes);
+        for (const file of readdirSync(damaged)) if (/^golem\.db-/.test(file)) rmSync(join(damaged, file));
+        writeFileSync(join(damaged, 'golem.db'), bytes);
         const { status, signal, stdout, stderr } = worker.run('--key', `flip ${i}`, 'invoke', `${COUNTER}.{get-global-value}`);
         assert.ok(status === 0 || status === 1, `round ${i}: ${signal ?? status}: ${stderr}`);
         if (status === 0) assert.equal(stdout, '36\n', `round ${i}`);
