@@ -676,6 +676,27 @@ Test(ckpt, an_empty_directory_has_no_checkpoint)
     cr_assert_eq(ckpt_scrub(ckpt, &report), GA_NOT_FOUND);
 }
 
+Test(ckpt, without_a_directory_there_are_no_slots)
+{
+    struct ga_report report = {0};
+    struct ckpt_info info;
+    struct ckpt *ckpt;
+    cr_assert_eq(ckpt_open(-1, some_id, &ckpt, &report), GA_OK, "%s", report.text);
+    cr_assert_eq(ckpt_restore(ckpt, NULL, NULL, &info, &report), GA_NOT_FOUND);
+    ckpt_close(ckpt);
+}
+
+Test(ckpt, a_slot_that_cannot_be_opened_is_skipped)
+{
+    struct ga_report report = {0};
+    struct ckpt_info info;
+    cr_assert_eq(mkdirat(directory_fd, "ckpt-0", 0700), 0);
+    struct ckpt *ckpt = open_ckpt(some_id);
+    cr_assert_eq(ckpt_restore(ckpt, NULL, NULL, &info, &report), GA_NOT_FOUND);
+    cr_assert(strstr(report.text, "it cannot be opened"), "%s", report.text);
+    cr_assert_eq(unlinkat(directory_fd, "ckpt-0", AT_REMOVEDIR), 0);
+}
+
 /* --- failing writes --- */
 
 static void check_failed_write(void)

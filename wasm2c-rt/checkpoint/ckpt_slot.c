@@ -171,11 +171,13 @@ static const char *header_fault(const struct ckpt_slot *slot, struct ckpt_id id)
 
 enum ga_status ckpt_slot_open(struct ckpt_slot *slot, struct ckpt_id id, struct ga_report *report)
 {
-    slot->fd = openat(slot->directory_fd, slot->name, O_RDWR | O_CLOEXEC);
-    if (slot->fd < 0 && errno == ENOENT)
+    if (slot->directory_fd < 0)
         return GA_OK;
+    slot->fd = openat(slot->directory_fd, slot->name, O_RDWR | O_CLOEXEC);
+    if (slot->fd < 0 && errno != ENOENT)
+        slot->fault = "it cannot be opened";
     if (slot->fd < 0)
-        return ga_report_errno(report, errno, "%s: cannot open", slot->name);
+        return GA_OK;
     if (!read_fully(slot->fd, &slot->header, sizeof slot->header, 0)) {
         if (errno)
             return ga_report_errno(report, errno, "%s: cannot read", slot->name);
