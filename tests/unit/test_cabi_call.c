@@ -74,6 +74,7 @@ Test(cabi_export, params_go_in_and_the_result_comes_out)
     cr_assert_passes(try_export(&export, &params, &result));
     cr_assert(!memcmp(callee.memory.data + seen[0], "hello", 5) && seen[1] == 5 && seen[2] == 0xffffffff);
     cr_assert(seen_may_leave && seen_entered && !callee.instance.entered && !root.entered);
+    cr_assert_eq(REGION->flat[31], 0, "no address of the host's stays in the region");
     cr_assert(result.size == 2 && !memcmp(result.data, "ok", 2), "a copy from before post-return");
 }
 

@@ -294,6 +294,33 @@ Test(cabi_wave, text_cut_anywhere_is_refused_or_shorter)
     }
 }
 
+Test(cabi_wave, text_with_random_changes_is_refused_or_read)
+{
+    static const char marks[] = "\"'\\(){}[],:%/\n .-019eu";
+    struct made_random random = {45};
+    unsigned good = 0;
+    for (int i = 0; i < 20000; i++) {
+        const struct cabi_type *type = made_random_type(&random, 3);
+        void *value = made_zeroed(type->native_size);
+        made_random_value(&random, type, value);
+        printed(type, value);
+        char *text = memcpy(made_zeroed(out.size), out.data, out.size);
+        for (uint32_t changes = made_below(&random, 3) + 1; changes--;)
+            text[made_below(&random, (uint32_t)out.size)] = marks[made_below(&random, sizeof marks - 1)];
+        const char *at = text;
+        report = (struct ga_report){0};
+        if (cabi_wave_parse(type, &at, text + out.size, NULL, &arena, value, &report) == GA_OK) {
+            printed(type, value);
+            good++;
+        } else
+            cr_assert(report.text[0] && report.offset <= out.size);
+        free(text);
+        free(value);
+        ga_arena_reset(&arena);
+    }
+    cr_assert(good > 1000 && good < 19000, "%u", good);
+}
+
 Test(cabi_wave, every_float_of_32_bits_that_is_printed_reads_back)
 {
     struct made_random random = {44};

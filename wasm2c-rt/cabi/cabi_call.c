@@ -71,16 +71,24 @@ static enum gate_outcome run_step(void (*run)(uint64_t *flat), struct export_ste
     return outcome;
 }
 
-static void run_begin(uint64_t *flat)
+/* No address of the host's stays in the region, so that equal histories have equal states. */
+static struct export_step *take_step(uint64_t *flat)
 {
     struct export_step *step = (struct export_step *)(uintptr_t)flat[STEP_FLAT];
+    flat[STEP_FLAT] = 0;
+    return step;
+}
+
+static void run_begin(uint64_t *flat)
+{
+    struct export_step *step = take_step(flat);
     cabi_instance_enter(step->call->options->instance, NULL);
     cabi_lower_params(step->call, step->export->type, step->params, flat);
 }
 
 static void run_end(uint64_t *flat)
 {
-    struct export_step *step = (struct export_step *)(uintptr_t)flat[STEP_FLAT];
+    struct export_step *step = take_step(flat);
     struct cabi_call *call = step->call;
     cabi_lift_result(call, step->export->type, flat, step->result);
     cabi_call_end(call);
