@@ -43,7 +43,7 @@ struct build {
     struct catalog_binding binding;
     struct core_prepared *prepared; /* parallel to plan->modules */
     struct ga_buf wit, glue, defsyms;
-    const char *executable;         /* in the temporary directory, later in the cache */
+    const char *executable; /* in the temporary directory, later in the cache */
 };
 
 static void end_phase(struct build *build, enum build_phase phase)
@@ -89,8 +89,8 @@ static const char *executable_key(struct build *build)
 
 static enum ga_status read_input(struct build *build)
 {
-    enum ga_status status = build_file_read_as(build->options->input, "the file", GA_MAX_COMPONENT_BYTES, &build->input,
-                                               build->report);
+    enum ga_status status =
+        build_file_read_as(build->options->input, "the file", GA_MAX_COMPONENT_BYTES, &build->input, build->report);
     if (status == GA_OK)
         build->component_hash = hash_bytes(build->arena, build->input.data, build->input.size);
     return status;
@@ -243,8 +243,8 @@ static enum ga_status write_output(struct build *build, int fd, const char *temp
     mode_t mask = umask(0);
     umask(mask);
     struct stat info;
-    if (status == GA_OK && (fchmod(fd, 0777 & ~mask) != 0 || fstat(fd, &info) != 0 ||
-                            rename(temporary, build->options->output) != 0))
+    if (status == GA_OK &&
+        (fchmod(fd, 0777 & ~mask) != 0 || fstat(fd, &info) != 0 || rename(temporary, build->options->output) != 0))
         status = ga_report_errno(build->report, errno, "cannot write %s", build->options->output);
     if (status == GA_OK)
         build->result->size_bytes = (uint64_t)info.st_size;
@@ -280,7 +280,8 @@ static enum ga_status run(struct build *build, enum ga_status (*make)(struct bui
     if (status != GA_OK)
         return status;
     build->phase_start_ms = build_now_ms();
-    build->pool = build_pool_open(build->arena, job_count(build->options), build->cache.temporary, build->options->quiet);
+    build->pool =
+        build_pool_open(build->arena, job_count(build->options), build->cache.temporary, build->options->quiet);
     status = read_input(build);
     if (status == GA_OK)
         status = build_tools_find(build->arena, build->options->cc, &build->tools, build->report);

@@ -7,22 +7,31 @@
 /* `golem-aot build`: the passes in order, the tools around them, the object cache. */
 struct build_options {
     const char *input, *output;
-    int optimize;         /* 0..3; -1: by size */
-    const char *cc;       /* NULL: $CC or cc */
-    unsigned jobs;        /* 0: all processors */
-    const char *keep_c;   /* NULL: none kept */
+    int optimize;       /* 0..3; -1: by size */
+    const char *cc;     /* NULL: $CC or cc */
+    unsigned jobs;      /* 0: all processors */
+    const char *keep_c; /* NULL: none kept */
     bool allow_missing;
     bool quiet;
 };
 
 /* What a build did, for --format json and for measurements. */
-enum build_phase { PHASE_READ, PHASE_PLAN, PHASE_PREPARE, PHASE_EMIT, PHASE_COMPILE, PHASE_LINK, PHASE_START_IMAGE,
-                   PHASE_OUTPUT, PHASE_COUNT };
+enum build_phase {
+    PHASE_READ,
+    PHASE_PLAN,
+    PHASE_PREPARE,
+    PHASE_EMIT,
+    PHASE_COMPILE,
+    PHASE_LINK,
+    PHASE_START_IMAGE,
+    PHASE_OUTPUT,
+    PHASE_COUNT
+};
 extern const char *const build_phase_names[PHASE_COUNT];
 
 struct build_result {
     uint64_t size_bytes;
-    bool cached;          /* the whole executable came from the cache */
+    bool cached; /* the whole executable came from the cache */
     bool has_start_image;
     unsigned object_count, object_cached_count;
     double phase_ms[PHASE_COUNT];

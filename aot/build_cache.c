@@ -157,7 +157,8 @@ static bool hash_file(const char *path, uint64_t *size_out, uint64_t *hash_out)
         return false;
     struct stat info;
     bool ok = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
-    void *data = ok && info.st_size ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0) : NULL;
+    void *data =
+        ok && info.st_size ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0) : NULL;
     close(fd);
     if (!ok || data == MAP_FAILED)
         return false;

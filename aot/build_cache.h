@@ -21,9 +21,9 @@
  * own; those that nobody holds are leftovers, removed by whoever comes next.
  */
 struct build_cache {
-    const char *root;        /* ${XDG_CACHE_HOME:-$HOME/.cache}/golem-aot, or the temporary directory alone */
-    const char *temporary;   /* this build's own directory */
-    bool keeps;              /* false: there is no cache directory that can be written */
+    const char *root;      /* ${XDG_CACHE_HOME:-$HOME/.cache}/golem-aot, or the temporary directory alone */
+    const char *temporary; /* this build's own directory */
+    bool keeps;            /* false: there is no cache directory that can be written */
     int lock_fd;
     unsigned serial;
 };

@@ -7,19 +7,27 @@
 
 #include "build_files.h"
 
-/*
- * Flags of guest code, with what each is for:
- *   -fno-strict-aliasing            wasm2c's C reads memory by all types
- *   -frounding-math -fsignaling-nans -ffp-contract=off   floating point to the bit (NaN payloads, no fused multiply-add)
- *   -fno-math-errno                 sqrt and rounding become instructions
- *   -fno-optimize-sibling-calls     an endless recursion must use up the stack and trap, not loop for ever
- *   -fno-stack-protector            the guest's stack has no canary, and guard pages instead
- *   -fno-pie                        code addresses are part of a worker's state
- *   -ffunction-sections -fdata-sections   what nobody calls is left out when linking
- */
 static const char *const guest_flags[] = {
-    "-std=gnu11", "-w", "-fno-pie", "-fno-strict-aliasing", "-frounding-math", "-fsignaling-nans", "-ffp-contract=off",
-    "-fno-math-errno", "-fno-stack-protector", "-fno-ident", "-ffunction-sections", "-fdata-sections", NULL};
+    "-std=gnu11",
+    "-w",
+    "-fno-strict-aliasing", /* wasm2c's C reads memory by all types */
+    "-frounding-math",      /* floating point to the bit: NaN payloads, no fused multiply-add */
+    "-fsignaling-nans",
+    "-ffp-contract=off",
+    "-fno-math-errno",      /* sqrt and rounding become instructions */
+    "-fno-stack-protector", /* the guest's stack has no canary, but guard pages */
+    "-fno-pie",             /* code addresses are part of a worker's state */
+    "-fno-ident",
+    "-ffunction-sections", /* what nobody calls is left out when linking */
+    "-fdata-sections",
+    NULL,
+};
+
+/* An endless recursion must use up the stack and trap, not become an endless loop; but core_prepare.c on tail calls. */
+static const char *sibling_calls_flag(bool tail_calls)
+{
+    return tail_calls ? "-foptimize-sibling-calls" : "-fno-optimize-sibling-calls";
+}
 
 /*
  * Splitting lets a module be compiled on several processors, and bounds the compiler's memory (about 1 GB for each MB of code
@@ -34,16 +42,16 @@ struct unit {
     const struct core_prepared *prepared;
     const struct core_module *module;
     uint32_t output_count;
-    bool split;                /* wasm2c is told a number of outputs, and names them _0, _1, ... */
-    const char **keys;         /* of the objects */
-    const char **objects;      /* paths; NULL: to be made */
+    bool split;           /* wasm2c is told a number of outputs, and names them _0, _1, ... */
+    const char **keys;    /* of the objects */
+    const char **objects; /* paths; NULL: to be made */
     const char *header_key, *header;
 };
 
 struct compilation {
     const struct build_source *source;
     struct ga_arena *arena;
-    const char *directory;     /* of all C */
+    const char *directory; /* of all C */
     uint32_t wasm2c_version;
     struct unit *units;
     uint32_t unit_count, headers_missing;
@@ -52,7 +60,7 @@ struct compilation {
 
 struct object_job {
     struct compilation *compilation;
-    const char *key;           /* NULL: not cached */
+    const char *key; /* NULL: not cached */
     const char *path;
     const char **path_out;
 };
@@ -102,7 +110,7 @@ static void add_guest_flags(const struct compilation *compilation, words *to, in
     struct ga_arena *arena = compilation->arena;
     add_words(arena, to, guest_flags);
     add_word(arena, to, ga_arena_printf(arena, "-O%d", level));
-    add_word(arena, to, tail_calls ? "-foptimize-sibling-calls" : "-fno-optimize-sibling-calls");
+    add_word(arena, to, sibling_calls_flag(tail_calls));
 }
 
 static enum ga_status object_done(void *context, bool ok, struct ga_report *report)
@@ -127,8 +135,8 @@ static void add_object_job(struct compilation *compilation, const char *c_path, 
     add_cc(compilation, &arguments);
     for (uint32_t i = 0; i < flags.count; i++)
         add_word(arena, &arguments, flags.items[i]);
-    const char *const rest[] = {"-I", compilation->source->tools->include, "-I", compilation->directory, "-c", "-o",
-                                job->path, c_path, NULL};
+    const char *const rest[] = {
+        "-I", compilation->source->tools->include, "-I", compilation->directory, "-c", "-o", job->path, c_path, NULL};
     add_words(arena, &arguments, rest);
     add_word(arena, &arguments, NULL);
     build_pool_add(compilation->source->pool,
@@ -225,7 +233,8 @@ static enum ga_status write_data(struct compilation *compilation, struct ga_repo
 {
     const struct build_source *source = compilation->source;
     struct ga_buf text = {0};
-    enum ga_status status = build_file_write(c_path(compilation, "component", ".wit"), source->wit, strlen(source->wit), report);
+    enum ga_status status =
+        build_file_write(c_path(compilation, "component", ".wit"), source->wit, strlen(source->wit), report);
     ga_buf_text(&text, ".section .golem.wit,\"\",%progbits\n.globl golem_wit\ngolem_wit:\n.incbin \"component.wit\"\n"
                        ".section .note.GNU-stack,\"\",%progbits\n.section .rodata.golem,\"a\",%progbits\n");
     for (uint32_t i = 0; i < source->data_count && status == GA_OK; i++) {
@@ -333,8 +342,13 @@ static enum ga_status queue_wasm2c(struct unit *unit, struct ga_report *report)
     const char *wasm = build_cache_temporary(compilation->source->cache, arena, ".wasm");
     enum ga_status status = build_file_write(wasm, unit->prepared->wasm.data, unit->prepared->wasm.size, report);
     words arguments = {0};
-    const char *const first[] = {compilation->source->tools->wasm2c, "--no-debug-names", "-n", unit->prepared->prefix,
-                                 "-o", c_path(compilation, unit->prepared->prefix, ".c"), NULL};
+    const char *const first[] = {compilation->source->tools->wasm2c,
+                                 "--no-debug-names",
+                                 "-n",
+                                 unit->prepared->prefix,
+                                 "-o",
+                                 c_path(compilation, unit->prepared->prefix, ".c"),
+                                 NULL};
     add_words(arena, &arguments, first);
     add_feature_options(unit, &arguments);
     if (unit->split)

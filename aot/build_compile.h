@@ -19,10 +19,10 @@ struct build_source {
     struct build_cache *cache;
     struct build_pool *pool;
     struct build_result *result;
-    uint32_t module_count;               /* distinct prefixes only */
+    uint32_t module_count; /* distinct prefixes only */
     const struct core_prepared **prepared;
     const struct core_module **modules;
-    uint32_t data_count;                 /* all modules: those of one code may have several data */
+    uint32_t data_count; /* all modules: those of one code may have several data */
     const struct core_prepared **data;
     const struct ga_buf *glue;
     const char *wit;

@@ -46,7 +46,8 @@ enum ga_status build_file_read_as(const char *path, const char *name, uint64_t l
     else if (!S_ISREG(info.st_mode))
         status = ga_report_set(report, GA_INVALID, "%s is no regular file", name);
     else if ((uint64_t)info.st_size > limit)
-        status = ga_report_set(report, GA_LIMIT, "%s is too large (limit is %llu bytes)", name, (unsigned long long)limit);
+        status =
+            ga_report_set(report, GA_LIMIT, "%s is too large (limit is %llu bytes)", name, (unsigned long long)limit);
     if (status == GA_OK)
         status = read_all(fd, name, (size_t)info.st_size, out, report);
     close(fd);

@@ -8,7 +8,8 @@
 #include "ga_report.h"
 
 /* A whole regular file of at most limit bytes. */
-enum ga_status build_file_read(const char *path, uint64_t limit, struct ga_buf *out, struct ga_report *report) GA_MUST_USE;
+enum ga_status build_file_read(const char *path, uint64_t limit, struct ga_buf *out,
+                               struct ga_report *report) GA_MUST_USE;
 
 /* The same; errors speak of `name` ("the file", where the caller's message names it). */
 enum ga_status build_file_read_as(const char *path, const char *name, uint64_t limit, struct ga_buf *out,

@@ -14,8 +14,9 @@
  * are ours.
  * -u golem_wit: keeps the WIT text, which nothing refers to.
  */
-static const char *const before_objects[] = {"-no-pie", "-Wl,--gc-sections", "-Wl,-z,now", "-Wl,-z,noexecstack",
-                                             "-Wl,--build-id=sha1", "-Wl,--as-needed", "-Wl,-u,golem_wit", NULL};
+static const char *const before_objects[] = {
+    "-no-pie",         "-Wl,--gc-sections", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,--build-id=sha1",
+    "-Wl,--as-needed", "-Wl,-u,golem_wit",  NULL};
 static const char *const libraries[] = {"-lsqlite3", "-luuid", "-luv", "-lcurl", "-lm", "-lpthread", NULL};
 
 enum { IMAGE_ALIGNMENT = 4096 };

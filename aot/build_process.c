@@ -211,14 +211,14 @@ static enum ga_status report_failure(const struct running *slot, int wait_status
     if (WIFSIGNALED(wait_status))
         return ga_report_set(report, GA_TOOL, "%s was killed by signal %d (%s)%s%s", slot->job.what,
                              WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)), between, text);
-    return ga_report_set(report, GA_TOOL, "%s ended with %d%s%s", slot->job.what, WEXITSTATUS(wait_status), between, text);
+    return ga_report_set(report, GA_TOOL, "%s ended with %d%s%s", slot->job.what, WEXITSTATUS(wait_status), between,
+                         text);
 }
 
 static enum ga_status end(struct build_pool *pool, struct running *slot, int wait_status, struct ga_report *report)
 {
     bool ok = WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == 0;
-    enum ga_status status =
-        ok || slot->job.may_fail ? GA_OK : report_failure(slot, wait_status, report);
+    enum ga_status status = ok || slot->job.may_fail ? GA_OK : report_failure(slot, wait_status, report);
     unlink(slot->error_path);
     struct build_job job = slot->job;
     slot->pid = 0;

@@ -15,19 +15,19 @@
  * have its effect with build_pool_close.
  */
 struct build_limits {
-    unsigned cpu_s;         /* 0: none */
-    uint64_t memory_bytes;  /* of address space; 0: none */
-    unsigned wall_s;        /* 0: none */
+    unsigned cpu_s;        /* 0: none */
+    uint64_t memory_bytes; /* of address space; 0: none */
+    unsigned wall_s;       /* 0: none */
 };
 
 struct build_job {
-    const char *const *arguments;   /* [0] is found by PATH; ended by NULL */
-    const char *what;               /* for messages: "cc", "wasm2c" */
-    const char *output_path;        /* standard output goes there; NULL: nowhere */
-    const char *progress;           /* counted under this word ("compiling"); NULL: not counted */
+    const char *const *arguments; /* [0] is found by PATH; ended by NULL */
+    const char *what;             /* for messages: "cc", "wasm2c" */
+    const char *output_path;      /* standard output goes there; NULL: nowhere */
+    const char *progress;         /* counted under this word ("compiling"); NULL: not counted */
     struct build_limits limits;
-    bool may_fail;                  /* its failure is no error: done() is told */
-    int pass_fd;                    /* made the child's descriptor 3; -1: none */
+    bool may_fail; /* its failure is no error: done() is told */
+    int pass_fd;   /* made the child's descriptor 3; -1: none */
     /* Called when it has ended (ok: with status 0). Not for failed jobs unless may_fail. */
     enum ga_status (*done)(void *context, bool ok, struct ga_report *report);
     void *context;

@@ -14,8 +14,12 @@
 #include "build_files.h"
 #include "build_process.h"
 
-enum { SCRIPT_MAX_BYTES = 65536, HEADER_MAX_BYTES = 1 << 22, VERSION_WANTED = BUILD_VERSION(1, 0, 42),
-       VERSION_FLOOR = BUILD_VERSION(1, 0, 36) };
+enum {
+    SCRIPT_MAX_BYTES = 65536,
+    HEADER_MAX_BYTES = 1 << 22,
+    VERSION_WANTED = BUILD_VERSION(1, 0, 42),
+    VERSION_FLOOR = BUILD_VERSION(1, 0, 36)
+};
 
 /* --- programs --- */
 
@@ -80,8 +84,8 @@ static enum ga_status find_cc(struct ga_arena *arena, const char *cc, struct bui
         if (program)
             build_key_text(&key, identify_program(arena, program));
         else if (tools->cc.count == 1)
-            ga_report_set(report, GA_TOOL, "the C compiler \"%s\" is not there; install gcc or clang, or name one with --cc",
-                          word);
+            ga_report_set(report, GA_TOOL,
+                          "the C compiler \"%s\" is not there; install gcc or clang, or name one with --cc", word);
         at += size;
     }
     tools->cc_identity = build_key_end(&key, arena);
@@ -211,8 +215,9 @@ static uint32_t ask_version(struct ga_arena *arena, struct build_pool *pool, str
 
 static enum ga_status report_no_wasm2c(uint32_t version, const struct build_tools *tools, struct ga_report *report)
 {
-    static const char remedy[] = "install wabt 1.0.42 or newer, fetch a private copy with tools/wasm2c.sh of golem-aot's source "
-                                 "tree, or name one with GOLEM_AOT_WASM2C";
+    static const char remedy[] =
+        "install wabt 1.0.42 or newer, fetch a private copy with tools/wasm2c.sh of golem-aot's source "
+        "tree, or name one with GOLEM_AOT_WASM2C";
     const char *named = getenv("GOLEM_AOT_WASM2C");
     if (!tools->wasm2c && named && *named)
         return ga_report_set(report, GA_TOOL, "GOLEM_AOT_WASM2C=%s is no program", named);

@@ -9,14 +9,14 @@
  * the cache), small scripts and our own files by content.
  */
 struct build_tools {
-    GA_VEC(const char *) cc;       /* the program and arguments that are always given: "ccache gcc -m64" */
+    GA_VEC(const char *) cc; /* the program and arguments that are always given: "ccache gcc -m64" */
     const char *cc_identity;
-    const char *wasm2c;            /* NULL: none was found */
+    const char *wasm2c; /* NULL: none was found */
     const char *wasm2c_identity;
-    bool wasm2c_is_systems;        /* found by PATH: its version decides whether it is taken */
-    const char *library;           /* libgolemrt.a */
-    const char *include;           /* folder of golem_rt.h */
-    const char *headers_identity;  /* contents of all its headers */
+    bool wasm2c_is_systems;       /* found by PATH: its version decides whether it is taken */
+    const char *library;          /* libgolemrt.a */
+    const char *include;          /* folder of golem_rt.h */
+    const char *headers_identity; /* contents of all its headers */
 };
 
 /* cc: NULL for $CC, else "cc". GA_TOOL if a compiler or our own files are missing; a missing wasm2c is no error yet. */

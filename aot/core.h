@@ -25,8 +25,8 @@ struct core_module {
     struct core_export *exports;
     struct core_parts *parts;
     bool has_start, uses_simd, uses_exceptions, uses_tail_calls, uses_threads, uses_gc, uses_memory64, uses_multi_memory;
-    bool mutates_tables;      /* table.set, grow, copy, init, fill; elem.drop */
-    uint64_t code_bytes;      /* of the code section */
+    bool mutates_tables; /* table.set, grow, copy, init, fill; elem.drop */
+    uint64_t code_bytes; /* of the code section */
 };
 
 /* Reads and validates a whole module, bodies included. GA_INVALID or GA_LIMIT with an offset that counts from bytes.data: who
@@ -51,18 +51,18 @@ enum ga_status core_read(struct ga_arena *arena, struct slice bytes, struct core
  */
 struct core_segment {
     uint32_t memory;
-    bool offset_is_global;   /* offset is the value of an imported global, by import index, plus addend */
+    bool offset_is_global; /* offset is the value of an imported global, by import index, plus addend */
     uint32_t offset;
-    uint32_t addend;         /* modulo 2^32; 0 unless offset_is_global */
+    uint32_t addend; /* modulo 2^32; 0 unless offset_is_global */
     uint32_t size;
     uint64_t data_offset;
 };
 
 struct core_prepared {
     char prefix[24];
-    char data_symbol[24];    /* "d" and 16 hex digits; "" when no data was taken out */
-    bool tail_calls;         /* compile with sibling calls optimised */
-    bool start_exported;     /* as "s": call w2c_<prefix>_s(instance) last */
+    char data_symbol[24]; /* "d" and 16 hex digits; "" when no data was taken out */
+    bool tail_calls;      /* compile with sibling calls optimised */
+    bool start_exported;  /* as "s": call w2c_<prefix>_s(instance) last */
     struct ga_buf wasm;
     struct ga_buf data;
     struct core_segment *segments;

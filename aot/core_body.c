@@ -12,7 +12,7 @@
  * Modules with GC or typed references are only decoded (parts->untyped): push and pop do nothing then. They are refused
  * before anything is generated from them.
  */
-enum { BOTTOM = 0xff, LOCALS_MAX = 50000, BR_TABLE_MAX = 65520, LANES_BYTES = 16 };
+enum { BOTTOM = 0xff, LOCALS_MAX = 50000, OPERANDS_MAX = 1000000, BR_TABLE_MAX = 65520, LANES_BYTES = 16 };
 
 struct types {
     uint32_t count;
@@ -34,7 +34,7 @@ struct instruction {
     uint8_t prefix;
     uint32_t code;
     const struct core_opcode *opcode;
-    uint32_t index, index2;  /* immediates, by kind: what core_opcodes.c says */
+    uint32_t index, index2;       /* immediates, by kind: what core_opcodes.c says */
     struct types params, results; /* of a block */
 };
 
@@ -43,7 +43,7 @@ struct walk {
     struct core_parts *parts;
     uint32_t body_index;
     const uint8_t *body_start;
-    bool constant;               /* a constant expression */
+    bool constant; /* a constant expression */
     struct types locals;
     GA_VEC(uint8_t) operands;
     GA_VEC(struct frame) frames;
@@ -71,7 +71,11 @@ static bool stopped(const struct walk *walk)
 
 static void push(struct walk *walk, uint8_t kind)
 {
-    if (!stopped(walk))
+    if (stopped(walk))
+        return;
+    if (walk->operands.count == OPERANDS_MAX)
+        core_fail(walk->reader, walk->in.at, "too many operands (limit is %d)", OPERANDS_MAX);
+    else
         *GA_PUSH(walk->reader->scratch, &walk->operands) = kind;
 }
 
@@ -288,8 +292,7 @@ static void read_memarg(struct walk *walk)
     } else if (!reader->in.failed && !walk->parts->memories.count) {
         core_fail(reader, walk->in.at, "a memory access, but the module has no memory");
     }
-    if (align > walk->in.opcode->align_log2 ||
-        (walk->in.prefix == 0xfe && align != walk->in.opcode->align_log2))
+    if (align > walk->in.opcode->align_log2 || (walk->in.prefix == 0xfe && align != walk->in.opcode->align_log2))
         core_fail(reader, at, "alignment 2^%u does not fit the access", align);
     if (reader->in.failed)
         return;
@@ -392,8 +395,7 @@ static void read_element_table(struct walk *walk)
 {
     read_element(walk);
     read_table_index(walk);
-    if (!stopped(walk) &&
-        walk->parts->tables.items[walk->in.index].value != walk->parts->elements.items[walk->in.index2])
+    if (!stopped(walk) && walk->parts->tables.items[walk->in.index].value != walk->parts->elements.items[walk->in.index2])
         core_fail(walk->reader, walk->in.at, "type mismatch: the segment's elements do not fit the table");
 }
 
@@ -653,18 +655,18 @@ static void rule_br_table(struct walk *walk)
     if (count > BR_TABLE_MAX)
         core_fail(reader, at, "too many labels of br_table (limit is %u)", BR_TABLE_MAX);
     pop(walk, CORE_I32);
-    uint32_t arity = 0;
+    struct types last = {0};
     for (uint64_t i = 0; i <= count && !reader->in.failed; i++) {
         at = reader->in.at;
         uint32_t depth = read_label(walk);
         if (reader->in.failed)
             return;
         struct types types = label_types(label(walk, depth));
-        if (i == 0)
-            arity = types.count;
-        else if (types.count != arity && !walk->parts->untyped)
+        if (i > 0 && types.count != last.count && !walk->parts->untyped)
             core_fail(reader, at, "labels of br_table with different numbers of values");
-        check_branch_operands(walk, types);
+        if (i == 0 || !types_equal(types, last))
+            check_branch_operands(walk, types);
+        last = types;
     }
     set_unreachable(walk);
 }
@@ -708,9 +710,9 @@ static void rule_return_call(struct walk *walk)
         core_fail(walk->reader, walk->in.at, "a tail call of a function with other results");
     set_unreachable(walk);
     walk->reader->module->uses_tail_calls = true;
-    *GA_PUSH(walk->reader->arena, &walk->parts->tail_calls) = (struct core_tail_call){
-        walk->body_index, walk->in.code, (uint32_t)(walk->in.at - walk->body_start),
-        (uint32_t)(walk->reader->in.at - walk->body_start)};
+    *GA_PUSH(walk->reader->arena, &walk->parts->tail_calls) =
+        (struct core_tail_call){walk->body_index, walk->in.code, (uint32_t)(walk->in.at - walk->body_start),
+                                (uint32_t)(walk->reader->in.at - walk->body_start)};
 }
 
 /* Typed references: seen, not checked. */
@@ -884,8 +886,8 @@ static void rule_ref_func(struct walk *walk)
     if (walk->constant)
         walk->parts->declared[walk->in.index] = true;
     else if (!walk->parts->declared[walk->in.index])
-        core_fail(walk->reader, walk->in.at, "ref.func of function %u, which no export, global or element segment names",
-                  walk->in.index);
+        core_fail(walk->reader, walk->in.at,
+                  "ref.func of function %u, which no export, global or element segment names", walk->in.index);
     push(walk, CORE_FUNCREF);
 }
 
@@ -949,12 +951,11 @@ static void note_features(struct walk *walk)
         module->uses_threads = true;
     else if (instruction->prefix == 0xfb)
         module->uses_gc = true;
-    else if (instruction->prefix == 0xfc && instruction->code >= 12 && instruction->code <= 17 &&
-             instruction->code != 16)
+    else if (instruction->prefix == 0xfc && instruction->code >= 12 && instruction->code <= 17 && instruction->code != 16)
         module->mutates_tables = true;
-    else if (instruction->prefix == 0 && ((instruction->code >= 0x06 && instruction->code <= 0x0a) ||
-                                          instruction->code == 0x18 || instruction->code == 0x19 ||
-                                          instruction->code == 0x1f))
+    else if (instruction->prefix == 0 &&
+             ((instruction->code >= 0x06 && instruction->code <= 0x0a) || instruction->code == 0x18 ||
+              instruction->code == 0x19 || instruction->code == 0x1f))
         module->uses_exceptions = true;
 }
 
@@ -1014,26 +1015,33 @@ static void walk_new(struct walk *walk, struct core_reader *reader)
         walk->single[kind] = kind;
 }
 
+/* One group of locals of one type; false if that is too many. */
+static bool add_locals(struct walk *walk, uint8_t *kinds, uint32_t *count)
+{
+    struct core_reader *reader = walk->reader;
+    const uint8_t *at = reader->in.at;
+    uint32_t more = core_read_u32(reader, "count of locals");
+    if (more > LOCALS_MAX - *count) {
+        core_fail(reader, at, "too many locals (limit is %d)", LOCALS_MAX);
+        return false;
+    }
+    memset(kinds + *count, core_read_value_type(reader), more);
+    *count += more;
+    return !reader->in.failed;
+}
+
 /* Kinds of all locals, parameters first. */
 static void read_locals(struct walk *walk, const struct core_func_type *type)
 {
     struct core_reader *reader = walk->reader;
-    GA_VEC(uint8_t) kinds = {0};
-    for (uint32_t i = 0; i < type->param_count; i++)
-        *GA_PUSH(reader->scratch, &kinds) = type->params[i];
+    uint8_t *kinds = ga_arena_alloc_raw(reader->scratch, LOCALS_MAX);
+    uint32_t count = type->param_count;
+    if (count)
+        memcpy(kinds, type->params, count);
     uint32_t groups = core_read_u32(reader, "count of local groups");
-    for (uint32_t i = 0; i < groups && !reader->in.failed; i++) {
-        const uint8_t *at = reader->in.at;
-        uint32_t count = core_read_u32(reader, "count of locals");
-        if (count > LOCALS_MAX || kinds.count + count > LOCALS_MAX) {
-            core_fail(reader, at, "too many locals (limit is %d)", LOCALS_MAX);
-            return;
-        }
-        uint8_t kind = core_read_value_type(reader);
-        for (uint32_t n = 0; n < count; n++)
-            *GA_PUSH(reader->scratch, &kinds) = kind;
-    }
-    walk->locals = (struct types){kinds.count, kinds.items};
+    while (groups && !reader->in.failed && add_locals(walk, kinds, &count))
+        groups--;
+    walk->locals = (struct types){count, kinds};
 }
 
 void core_read_body(struct core_reader *reader, uint32_t body_index, const struct core_func_type *type)
@@ -1052,9 +1060,9 @@ void core_read_body(struct core_reader *reader, uint32_t body_index, const struc
 
 static bool is_constant(const struct instruction *instruction)
 {
-    static const bool plain[256] = {
-        [0x0b] = true, [0x23] = true, [0x41 ... 0x44] = true, [0x6a ... 0x6c] = true, /* i32.add, sub, mul */
-        [0x7c ... 0x7e] = true, [0xd0] = true, [0xd2] = true};
+    static const bool plain[256] = {[0x0b] = true,          [0x23] = true, [0x41 ... 0x44] = true,
+                                    [0x6a ... 0x6c] = true, /* i32.add, sub, mul */
+                                    [0x7c ... 0x7e] = true, [0xd0] = true, [0xd2] = true};
     if (instruction->prefix == 0)
         return plain[instruction->code];
     return instruction->prefix == 0xfb || (instruction->prefix == 0xfd && instruction->code == 0x0c);

@@ -12,13 +12,13 @@ static const struct core_opcode plain[256] = {
     [0x00] = OWN(NONE), /* unreachable */
     [0x01] = OP(">"),   /* nop */
     [0x02 ... 0x04] = OWN(BLOCK),
-    [0x05] = OWN(NONE), /* else */
+    [0x05] = OWN(NONE),  /* else */
     [0x06] = OWN(BLOCK), /* try */
-    [0x07] = OWN(TAG),  /* catch */
-    [0x08] = OWN(TAG),  /* throw */
+    [0x07] = OWN(TAG),   /* catch */
+    [0x08] = OWN(TAG),   /* throw */
     [0x09] = OWN(LABEL), /* rethrow */
-    [0x0a] = OWN(NONE), /* throw_ref */
-    [0x0b] = OWN(NONE), /* end */
+    [0x0a] = OWN(NONE),  /* throw_ref */
+    [0x0b] = OWN(NONE),  /* end */
     [0x0c ... 0x0d] = OWN(LABEL),
     [0x0e] = OWN(LABEL_TABLE),
     [0x0f] = OWN(NONE), /* return */
@@ -27,8 +27,8 @@ static const struct core_opcode plain[256] = {
     [0x12] = OWN(FUNC),
     [0x13] = OWN(TYPE_TABLE),
     [0x14 ... 0x15] = OWN(TYPE), /* call_ref, return_call_ref */
-    [0x18] = OWN(LABEL), /* delegate */
-    [0x19] = OWN(NONE), /* catch_all */
+    [0x18] = OWN(LABEL),         /* delegate */
+    [0x19] = OWN(NONE),          /* catch_all */
     [0x1a ... 0x1b] = OWN(NONE), /* drop, select */
     [0x1c] = OWN(SELECT),
     [0x1f] = OWN(TRY_TABLE),
@@ -91,31 +91,31 @@ static const struct core_opcode plain[256] = {
     [0xbf] = OP("j>d"),
     [0xc0 ... 0xc1] = OP("i>i"),
     [0xc2 ... 0xc4] = OP("j>j"),
-    [0xd0] = OWN(HEAP_TYPE), /* ref.null */
-    [0xd1] = OWN(NONE),      /* ref.is_null */
-    [0xd2] = OWN(FUNC),      /* ref.func */
-    [0xd3 ... 0xd4] = OWN(NONE), /* ref.eq, ref.as_non_null */
+    [0xd0] = OWN(HEAP_TYPE),      /* ref.null */
+    [0xd1] = OWN(NONE),           /* ref.is_null */
+    [0xd2] = OWN(FUNC),           /* ref.func */
+    [0xd3 ... 0xd4] = OWN(NONE),  /* ref.eq, ref.as_non_null */
     [0xd5 ... 0xd6] = OWN(LABEL), /* br_on_null, br_on_non_null */
     [0xfb ... 0xfe] = OWN(PREFIX),
 };
 
 /* GC. Types are not checked here (core_parts.h, `untyped`). */
 static const struct core_opcode gc[] = {
-    [0 ... 1] = OWN(TYPE),                   /* struct.new */
-    [2 ... 5] = OWN(TYPE_U32),               /* struct.get, struct.set */
-    [6 ... 7] = OWN(TYPE),                   /* array.new */
-    [8] = OWN(TYPE_U32),                     /* array.new_fixed */
-    [9] = OWN(TYPE_DATA),                    /* array.new_data */
-    [10] = OWN(TYPE_ELEMENT),                /* array.new_elem */
-    [11 ... 14] = OWN(TYPE),                 /* array.get, array.set */
-    [15] = OWN(NONE),                        /* array.len */
-    [16] = OWN(TYPE),                        /* array.fill */
-    [17] = OWN(TYPE_TYPE),                   /* array.copy */
-    [18] = OWN(TYPE_DATA),                   /* array.init_data */
-    [19] = OWN(TYPE_ELEMENT),                /* array.init_elem */
-    [20 ... 23] = OWN(HEAP_TYPE),            /* ref.test, ref.cast */
+    [0 ... 1] = OWN(TYPE),        /* struct.new */
+    [2 ... 5] = OWN(TYPE_U32),    /* struct.get, struct.set */
+    [6 ... 7] = OWN(TYPE),        /* array.new */
+    [8] = OWN(TYPE_U32),          /* array.new_fixed */
+    [9] = OWN(TYPE_DATA),         /* array.new_data */
+    [10] = OWN(TYPE_ELEMENT),     /* array.new_elem */
+    [11 ... 14] = OWN(TYPE),      /* array.get, array.set */
+    [15] = OWN(NONE),             /* array.len */
+    [16] = OWN(TYPE),             /* array.fill */
+    [17] = OWN(TYPE_TYPE),        /* array.copy */
+    [18] = OWN(TYPE_DATA),        /* array.init_data */
+    [19] = OWN(TYPE_ELEMENT),     /* array.init_elem */
+    [20 ... 23] = OWN(HEAP_TYPE), /* ref.test, ref.cast */
     [24 ... 25] = OWN(BR_CAST),
-    [26 ... 30] = OWN(NONE),                 /* conversions, i31 */
+    [26 ... 30] = OWN(NONE), /* conversions, i31 */
 };
 
 static const struct core_opcode misc[] = {
@@ -232,24 +232,16 @@ static const struct core_opcode simd[] = {
 };
 
 /* i32, i64, and the narrow ones: i32 of 8 and 16 bits, i64 of 8, 16 and 32. */
-#define RMW(at, i32_sig, i64_sig)                                                                            \
+#define RMW(at, i32_sig, i64_sig)                                                                               \
     [at] = MEM(2, i32_sig), [at + 1] = MEM(3, i64_sig), [at + 2] = MEM(0, i32_sig), [at + 3] = MEM(1, i32_sig), \
     [at + 4] = MEM(0, i64_sig), [at + 5] = MEM(1, i64_sig), [at + 6] = MEM(2, i64_sig)
 
 static const struct core_opcode atomic[] = {
-    [0x00] = MEM(2, "ai>i"), /* memory.atomic.notify */
-    [0x01] = MEM(2, "aij>i"),
-    [0x02] = MEM(3, "ajj>i"),
-    [0x03] = {IMM_ZERO, 0, ">"}, /* atomic.fence */
-    RMW(0x10, "a>i", "a>j"),
-    RMW(0x17, "ai>", "aj>"),
-    RMW(0x1e, "ai>i", "aj>j"),
-    RMW(0x25, "ai>i", "aj>j"),
-    RMW(0x2c, "ai>i", "aj>j"),
-    RMW(0x33, "ai>i", "aj>j"),
-    RMW(0x3a, "ai>i", "aj>j"),
-    RMW(0x41, "ai>i", "aj>j"),
-    RMW(0x48, "aii>i", "ajj>j"),
+    [0x00] = MEM(2, "ai>i"),                                                           /* memory.atomic.notify */
+    [0x01] = MEM(2, "aij>i"),  [0x02] = MEM(3, "ajj>i"),  [0x03] = {IMM_ZERO, 0, ">"}, /* atomic.fence */
+    RMW(0x10, "a>i", "a>j"),   RMW(0x17, "ai>", "aj>"),   RMW(0x1e, "ai>i", "aj>j"),
+    RMW(0x25, "ai>i", "aj>j"), RMW(0x2c, "ai>i", "aj>j"), RMW(0x33, "ai>i", "aj>j"),
+    RMW(0x3a, "ai>i", "aj>j"), RMW(0x41, "ai>i", "aj>j"), RMW(0x48, "aii>i", "ajj>j"),
 };
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))

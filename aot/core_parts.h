@@ -7,8 +7,20 @@
  * What core_read leaves behind for core_prepare, and what its own files share. Seen by core_*.c only.
  */
 enum core_section_id {
-    SECTION_CUSTOM, SECTION_TYPE, SECTION_IMPORT, SECTION_FUNCTION, SECTION_TABLE, SECTION_MEMORY, SECTION_GLOBAL,
-    SECTION_EXPORT, SECTION_START, SECTION_ELEMENT, SECTION_CODE, SECTION_DATA, SECTION_DATA_COUNT, SECTION_TAG,
+    SECTION_CUSTOM,
+    SECTION_TYPE,
+    SECTION_IMPORT,
+    SECTION_FUNCTION,
+    SECTION_TABLE,
+    SECTION_MEMORY,
+    SECTION_GLOBAL,
+    SECTION_EXPORT,
+    SECTION_START,
+    SECTION_ELEMENT,
+    SECTION_CODE,
+    SECTION_DATA,
+    SECTION_DATA_COUNT,
+    SECTION_TAG,
     SECTION_COUNT
 };
 
@@ -48,20 +60,20 @@ struct core_parts {
     const uint8_t *start, *end; /* the module's bytes */
     struct core_section sections[SECTION_COUNT];
     GA_VEC(struct core_type_entry) types;
-    GA_VEC(uint32_t) funcs;                      /* type indexes; imported ones first, as in all of these */
+    GA_VEC(uint32_t) funcs; /* type indexes; imported ones first, as in all of these */
     GA_VEC(struct core_extern_type) tables, memories, globals, tags;
     uint32_t imported_funcs, imported_globals;
-    GA_VEC(struct slice) import_descs;           /* kind and type of each import, as written */
-    GA_VEC(uint32_t) export_indexes;             /* in the index space of the export's kind */
-    GA_VEC(uint8_t) elements;                    /* the segments' element types */
+    GA_VEC(struct slice) import_descs; /* kind and type of each import, as written */
+    GA_VEC(uint32_t) export_indexes;   /* in the index space of the export's kind */
+    GA_VEC(uint8_t) elements;          /* the segments' element types */
     GA_VEC(struct core_data_segment) data;
-    uint32_t data_count;                         /* of the data count section */
+    uint32_t data_count; /* of the data count section */
     uint32_t start_func;
     GA_VEC(struct core_body) bodies;
     GA_VEC(struct core_tail_call) tail_calls;
-    bool *declared;                              /* functions that ref.func may name */
-    bool uses_data_segments;                     /* memory.init, data.drop */
-    bool untyped;                                /* GC, typed references: bodies are walked, but their types not checked */
+    bool *declared;          /* functions that ref.func may name */
+    bool uses_data_segments; /* memory.init, data.drop */
+    bool untyped;            /* GC, typed references: bodies are walked, but their types not checked */
 };
 
 /* The state of reading one module. The first error sets in.failed and fills the report. */
@@ -91,11 +103,43 @@ void core_read_constant(struct core_reader *reader, uint8_t type);
 
 enum core_immediate {
     IMM_UNKNOWN, /* no such opcode */
-    IMM_NONE, IMM_BLOCK, IMM_LABEL, IMM_LABEL_TABLE, IMM_FUNC, IMM_TYPE_TABLE, IMM_TYPE, IMM_LOCAL, IMM_GLOBAL,
-    IMM_TABLE, IMM_TABLE_TABLE, IMM_MEMORY, IMM_MEMORY_MEMORY, IMM_MEMARG, IMM_MEMARG_LANE, IMM_I32, IMM_I64, IMM_F32,
-    IMM_F64, IMM_V128, IMM_LANE, IMM_LANES, IMM_SELECT, IMM_HEAP_TYPE, IMM_TAG, IMM_TRY_TABLE, IMM_DATA, IMM_ELEMENT,
-    IMM_DATA_MEMORY, IMM_ELEMENT_TABLE, IMM_ZERO, IMM_TYPE_U32, IMM_TYPE_TYPE, IMM_TYPE_DATA, IMM_TYPE_ELEMENT,
-    IMM_BR_CAST, IMM_PREFIX
+    IMM_NONE,
+    IMM_BLOCK,
+    IMM_LABEL,
+    IMM_LABEL_TABLE,
+    IMM_FUNC,
+    IMM_TYPE_TABLE,
+    IMM_TYPE,
+    IMM_LOCAL,
+    IMM_GLOBAL,
+    IMM_TABLE,
+    IMM_TABLE_TABLE,
+    IMM_MEMORY,
+    IMM_MEMORY_MEMORY,
+    IMM_MEMARG,
+    IMM_MEMARG_LANE,
+    IMM_I32,
+    IMM_I64,
+    IMM_F32,
+    IMM_F64,
+    IMM_V128,
+    IMM_LANE,
+    IMM_LANES,
+    IMM_SELECT,
+    IMM_HEAP_TYPE,
+    IMM_TAG,
+    IMM_TRY_TABLE,
+    IMM_DATA,
+    IMM_ELEMENT,
+    IMM_DATA_MEMORY,
+    IMM_ELEMENT_TABLE,
+    IMM_ZERO,
+    IMM_TYPE_U32,
+    IMM_TYPE_TYPE,
+    IMM_TYPE_DATA,
+    IMM_TYPE_ELEMENT,
+    IMM_BR_CAST,
+    IMM_PREFIX
 };
 
 struct core_opcode {

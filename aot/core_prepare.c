@@ -297,9 +297,10 @@ static bool put_contents(const struct preparation *preparation, enum core_sectio
 static void put_module(const struct preparation *preparation, const char *prefix, struct ga_buf *wasm)
 {
     static const uint8_t header[8] = {0, 'a', 's', 'm', 1, 0, 0, 0};
-    static const uint8_t order[] = {SECTION_TYPE,  SECTION_IMPORT,  SECTION_FUNCTION,   SECTION_TABLE, SECTION_MEMORY,
-                                    SECTION_TAG,   SECTION_GLOBAL,  SECTION_EXPORT,     SECTION_START, SECTION_ELEMENT,
-                                    SECTION_DATA_COUNT, SECTION_CODE, SECTION_DATA};
+    static const uint8_t order[] = {SECTION_TYPE,   SECTION_IMPORT,  SECTION_FUNCTION,   SECTION_TABLE,
+                                    SECTION_MEMORY, SECTION_TAG,     SECTION_GLOBAL,     SECTION_EXPORT,
+                                    SECTION_START,  SECTION_ELEMENT, SECTION_DATA_COUNT, SECTION_CODE,
+                                    SECTION_DATA};
     wasm->size = 0;
     ga_buf_append(wasm, header, sizeof header);
     struct ga_buf section = {0};

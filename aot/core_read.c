@@ -49,8 +49,7 @@ static uint32_t read_count(struct core_reader *reader, const char *what)
     const uint8_t *at = reader->in.at;
     uint32_t count = core_read_u32(reader, what);
     if (count > (size_t)(reader->in.end - reader->in.at)) {
-        core_fail(reader, at, "%s %u, but only %zu bytes follow", what, count,
-                  (size_t)(reader->in.end - reader->in.at));
+        core_fail(reader, at, "%s %u, but only %zu bytes follow", what, count, (size_t)(reader->in.end - reader->in.at));
         return 0;
     }
     return count;
@@ -708,9 +707,10 @@ static void read_bodies(struct core_reader *reader)
     reader->in.end = end;
 }
 
-static const uint8_t reading_order[] = {
-    SECTION_TYPE,   SECTION_IMPORT, SECTION_FUNCTION, SECTION_TABLE,      SECTION_MEMORY, SECTION_TAG, SECTION_GLOBAL,
-    SECTION_EXPORT, SECTION_START,  SECTION_ELEMENT,  SECTION_DATA_COUNT, SECTION_CODE,   SECTION_DATA};
+static const uint8_t reading_order[] = {SECTION_TYPE,   SECTION_IMPORT,  SECTION_FUNCTION,   SECTION_TABLE,
+                                        SECTION_MEMORY, SECTION_TAG,     SECTION_GLOBAL,     SECTION_EXPORT,
+                                        SECTION_START,  SECTION_ELEMENT, SECTION_DATA_COUNT, SECTION_CODE,
+                                        SECTION_DATA};
 
 static void read_module(struct core_reader *reader)
 {

@@ -305,7 +305,8 @@ Test(build_process, a_flood_of_words_is_cut)
 Test(build_process, a_job_that_may_fail_is_no_error)
 {
     struct ended ended = {0};
-    cr_expect_eq(run_job((struct build_job){.arguments = shell("exit 1"), .what = "sh", .may_fail = true}, &ended), GA_OK);
+    cr_expect_eq(run_job((struct build_job){.arguments = shell("exit 1"), .what = "sh", .may_fail = true}, &ended),
+                 GA_OK);
     cr_expect(ended.count == 1 && ended.ok_count == 0);
 }
 
@@ -343,7 +344,8 @@ Test(build_process, a_job_that_computes_for_ever_is_stopped, .timeout = 20)
 Test(build_process, memory_is_limited)
 {
     struct ended ended = {0};
-    struct build_job job = {.arguments = shell("x=a; while :; do x=$x$x; done"), .what = "the tool",
+    struct build_job job = {.arguments = shell("x=a; while :; do x=$x$x; done"),
+                            .what = "the tool",
                             .limits = {.memory_bytes = 64 << 20, .cpu_s = 10}};
     cr_expect_eq(run_job(job, &ended), GA_TOOL);
 }
@@ -406,7 +408,10 @@ static size_t make_elf(uint8_t *file)
 {
     static const char names[] = "\0.golem.wit\0.shstrtab";
     Elf64_Ehdr header = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64},
-                         .e_shoff = sizeof header, .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = 3, .e_shstrndx = 2};
+                         .e_shoff = sizeof header,
+                         .e_shentsize = sizeof(Elf64_Shdr),
+                         .e_shnum = 3,
+                         .e_shstrndx = 2};
     size_t data = sizeof header + 3 * sizeof(Elf64_Shdr);
     Elf64_Shdr sections[3] = {
         {0},

@@ -13,9 +13,9 @@
 #define BYTES(text) (struct slice){text, sizeof(text) - 1}
 
 /* One type () -> (), one function of it, and a body of the size and bytes given: the body begins at offset 22, its first instruction at 23. */
-#define WITH_BODY(section_size, body_size, body)                                                             \
-    HEADER "\1\4\1\x60\0\0"                                                                                \
-           "\3\2\1\0"                                                                                        \
+#define WITH_BODY(section_size, body_size, body) \
+    HEADER "\1\4\1\x60\0\0"                      \
+           "\3\2\1\0"                            \
            "\x0a" section_size "\1" body_size body
 
 /*
@@ -117,8 +117,8 @@ Test(core_read, imports_and_exports_have_names_and_types)
 {
     struct ga_arena arena = {0};
     struct core_module *module = read_good(&arena, rich_slice());
-    static const enum core_extern kinds[] = {CORE_EXTERN_FUNC, CORE_EXTERN_TABLE, CORE_EXTERN_MEMORY, CORE_EXTERN_GLOBAL,
-                                             CORE_EXTERN_TAG};
+    static const enum core_extern kinds[] = {CORE_EXTERN_FUNC, CORE_EXTERN_TABLE, CORE_EXTERN_MEMORY,
+                                             CORE_EXTERN_GLOBAL, CORE_EXTERN_TAG};
     cr_assert_eq(module->import_count, 5);
     for (int i = 0; i < 5; i++)
         cr_assert_eq(module->imports[i].type.kind, kinds[i]);
@@ -215,10 +215,10 @@ static const struct bad bad_modules[] = {
     BAD("else without if", 23, "else without if", WITH_BODY("\5", "\3", "\0\5\x0b")),
     BAD("if with a result and no else", 29, "if without else, but with results",
         WITH_BODY("\x0c", "\x0a", "\0\x41\0\4\x7f\x41\0\x0b\x1a\x0b")),
-    BAD("a load without memory", 25, "but the module has no memory", WITH_BODY("\x0a", "\x08", "\0\x41\0\x28\2\0\x1a\x0b")),
+    BAD("a load without memory", 25, "but the module has no memory",
+        WITH_BODY("\x0a", "\x08", "\0\x41\0\x28\2\0\x1a\x0b")),
     BAD("a mutable global that is none", 24, "global 0 does not exist", WITH_BODY("\6", "\4", "\0\x23\0\x0b")),
-    BAD("too many locals", 23, "too many locals (limit is 50000)",
-        WITH_BODY("\x08", "\6", "\1\xd1\x86\3\x7f\x0b")),
+    BAD("too many locals", 23, "too many locals (limit is 50000)", WITH_BODY("\x08", "\6", "\1\xd1\x86\3\x7f\x0b")),
     BAD("memory.init without data count", 29, "there is no data count section",
         WITH_BODY("\x0e", "\x0c", "\0\x41\0\x41\0\x41\0\xfc\x08\0\0\x0b")),
     BAD("ref.func of an undeclared function", 23, "which no export, global or element segment names",

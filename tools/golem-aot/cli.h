@@ -25,9 +25,9 @@ struct cli_verb {
     const char *name;
     const char *synopsis; /* positional arguments, for --help */
     const char *summary;
-    const char *details;  /* more lines of --help; may be NULL */
+    const char *details; /* more lines of --help; may be NULL */
     uint32_t positional_min, positional_max;
-    bool rest;            /* what follows the first positional argument belongs to the guest, options too */
+    bool rest;                        /* what follows the first positional argument belongs to the guest, options too */
     const struct cli_option *options; /* ended by a NULL name */
     int (*run)(const struct cli_call *call); /* enum cli_exit */
 };
