@@ -500,9 +500,14 @@ static enum ga_status make_region(struct worker *worker, struct ga_report *repor
     gate_host_dispatch = dispatch_host_call;
     cabi_host_drop = dispatch_host_drop;
     trap_install_handlers();
+    struct ga_report cause = {0};
+    struct ckpt_id id = {worker_build_id(), worker->identity.id};
     enum ga_status status = region_create(golem_component.root_size, report);
-    if (status == GA_OK)
-        status = ckpt_open(worker->directory_fd, (struct ckpt_id){worker_build_id(), worker->identity.id}, &worker->ckpt, report);
+    if (status == GA_OK && ckpt_open(worker->directory_fd, id, &worker->ckpt, &cause) != GA_OK) {
+        remark(worker, "worker \"%s\" goes without checkpoints: %s", worker->config->name, cause.text);
+        status = ckpt_open(-1, id, &worker->ckpt, report);
+        worker->slots_unusable = true;
+    }
     return status;
 }
 
@@ -688,6 +693,8 @@ bool worker_may_checkpoint(const struct worker *worker, const char **reason_out)
     const char *reason = NULL;
     if (!worker->store || worker->leaving)
         reason = "nothing of it is kept";
+    else if (worker->slots_unusable)
+        reason = "its files cannot be opened";
     else if (worker->failed || worker->exited)
         reason = "it has failed or exited";
     else if (STATE->checkpoints_forbidden)

@@ -121,6 +121,7 @@ struct worker {
     struct ckpt *ckpt;
     int directory_fd;
     struct ckpt_info last_checkpoint;
+    bool slots_unusable;             /* checkpoints cannot be read or written */
     bool restored;                   /* the region came from a checkpoint of this worker */
     uint64_t restore_ns;
     uint64_t cpu_base_ns;            /* thread time when the last checkpoint was made or restored */

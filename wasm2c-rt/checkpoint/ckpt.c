@@ -164,7 +164,7 @@ enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt
     ckpt->id = id;
     for (int i = 0; i < CKPT_SLOT_COUNT; i++)
         ckpt->slots[i] = (struct ckpt_slot){.directory_fd = directory_fd, .name = slot_names[i], .fd = -1};
-    for (int i = 0; i < CKPT_SLOT_COUNT; i++) {
+    for (int i = 0; directory_fd >= 0 && i < CKPT_SLOT_COUNT; i++) {
         struct ckpt_slot *slot = &ckpt->slots[i];
         struct ga_report own = {0};
         enum ga_status status = ckpt_slot_open(slot, id, &own);
