@@ -33,7 +33,7 @@ folder_of() { # the folder of the project's header of that name; empty if it is 
 duplicates=$(for header in $headers; do echo "${header##*/}"; done | sort | uniq -d)
 [ -z "$duplicates" ] || fail "headers of one name in two folders: $duplicates"
 
-includes=$(git ls-files '*.c' '*.h' '*.S' | grep -v '^tests/' | xargs grep -n '^#include "' /dev/null | sed 's/^\([^:]*\):\([0-9]*\):#include "\(.*\)".*/\1 \2 \3/')
+includes=$(git ls-files '*.c' '*.h' '*.S' | grep -vE '^(tests|bench)/' | xargs grep -n '^#include "' /dev/null | sed 's/^\([^:]*\):\([0-9]*\):#include "\(.*\)".*/\1 \2 \3/')
 known=$(echo "$includes" | awk '{print $3}' | sort -u | while read -r name; do echo "$name $(folder_of "$name")"; done)
 breaches=$( { echo "$arrows" | sed 's/^/A /'; echo "$known" | sed 's/^/H /'; echo "$includes" | sed 's/^/I /'; } | awk '
     $1 == "A" && NF > 1 { known[$2] = 1; for (i = 3; i <= NF; i++) may[$2, $i] = 1 }
