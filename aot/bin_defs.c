@@ -104,10 +104,8 @@ void bin_instance_entry(struct bin_reader *reader, struct component *component)
 static bool alias_allowed(enum alias_kind kind, enum sort sort)
 {
     switch (kind) {
-    case ALIAS_EXPORT:
-        return sort >= SORT_FUNC || sort == SORT_CORE_MODULE;
-    case ALIAS_CORE_EXPORT:
-        return sort <= SORT_CORE_TAG;
+    case ALIAS_EXPORT: return sort >= SORT_FUNC || sort == SORT_CORE_MODULE;
+    case ALIAS_CORE_EXPORT: return sort <= SORT_CORE_TAG;
     case ALIAS_OUTER:
         return sort == SORT_CORE_MODULE || sort == SORT_CORE_TYPE || sort == SORT_TYPE || sort == SORT_COMPONENT;
     }
@@ -224,15 +222,12 @@ static void canon_option(struct bin_reader *reader, struct canon *canon)
         set_once(reader, &canon->has_post_return, at, "post-return");
         canon->post_return = bin_u32(reader);
         break;
-    case 0x06:
-        set_once(reader, &canon->async, at, "async");
-        break;
+    case 0x06: set_once(reader, &canon->async, at, "async"); break;
     case 0x07:
         set_once(reader, &canon->has_callback, at, "callback");
         canon->callback = bin_u32(reader);
         break;
-    default:
-        bin_fail_byte(reader, byte, "a canonical option");
+    default: bin_fail_byte(reader, byte, "a canonical option");
     }
 }
 

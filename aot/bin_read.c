@@ -1,7 +1,7 @@
 /*
- * The reader of components (Binary.md): preamble, sections, and for each kind of section what reads an entry. One pass, top
- * down, 1:1 with the grammar; nothing is resolved. Work and memory are linear in the size of the input: each entry
- * consumes at least a byte, all counts together are limited, nesting is limited.
+ * The reader of components (Binary.md): preamble, sections, and for each kind of section what reads an entry. One
+ * pass, top down, 1:1 with the grammar; nothing is resolved. Work and memory are linear in the size of the input:
+ * each entry consumes at least a byte, all counts together are limited, nesting is limited.
  */
 #include <string.h>
 
@@ -141,7 +141,11 @@ enum ga_status bin_read(struct ga_arena *arena, const uint8_t *data, size_t size
     if (size > GA_MAX_COMPONENT_BYTES)
         return ga_report_set(report, GA_LIMIT, "%zu bytes (limit is %u)", size, GA_MAX_COMPONENT_BYTES);
     struct bin_reader reader = {
-        .arena = arena, .report = report, .start = data, .at = data, .end = data + size,
+        .arena = arena,
+        .report = report,
+        .start = data,
+        .at = data,
+        .end = data + size,
         .spec = "Component Definitions",
     };
     struct component *component = GA_NEW(arena, struct component);

@@ -5,9 +5,9 @@
 #include "ga_limits.h"
 
 /*
- * The reader's cursor; internal to bin_. The error is sticky: after the first one every read gives zero values, and `at` stands at
- * `end`, so that loops end. Every error says where in the file, in which entry of which section, and where the specification has
- * the rule.
+ * The reader's cursor; internal to bin_. The error is sticky: after the first one every read gives zero values,
+ * and `at` stands at `end`, so that loops end. Every error says where in the file, in which entry of which
+ * section, and where the specification has the rule.
  */
 struct bin_reader {
     struct ga_arena *arena;
@@ -16,8 +16,8 @@ struct bin_reader {
     const char *section, *spec;      /* "type section", "Type Definitions" */
     bool in_entry;
     uint32_t entry;
-    uint32_t depth;                  /* of components and of component and instance types */
-    uint32_t items;                  /* of all sections and types so far, against GA_MAX_COMPONENT_ITEMS */
+    uint32_t depth; /* of components and of component and instance types */
+    uint32_t items; /* of all sections and types so far, against GA_MAX_COMPONENT_ITEMS */
     bool failed;
 };
 

@@ -1,17 +1,17 @@
 /*
- * Binary.md, "Type Definitions": component-level types, and the core types that may stand beside them. Type opcodes are single
- * bytes from 0x7f downwards, indexes non-negative SLEB128 numbers of 33 bits, so that the second highest bit of the first
- * byte tells them apart.
+ * Binary.md, "Type Definitions": component-level types, and the core types that may stand beside them. Type
+ * opcodes are single bytes from 0x7f downwards, indexes non-negative SLEB128 numbers of 33 bits, so that the
+ * second highest bit of the first byte tells them apart.
  */
 #include "bin_reader.h"
 
 #define PRIMITIVE_FIRST 0x73
 
 static const uint8_t primitives[] = {
-    [0x7f - PRIMITIVE_FIRST] = VAL_BOOL, [0x7e - PRIMITIVE_FIRST] = VAL_S8,   [0x7d - PRIMITIVE_FIRST] = VAL_U8,
-    [0x7c - PRIMITIVE_FIRST] = VAL_S16,  [0x7b - PRIMITIVE_FIRST] = VAL_U16,  [0x7a - PRIMITIVE_FIRST] = VAL_S32,
-    [0x79 - PRIMITIVE_FIRST] = VAL_U32,  [0x78 - PRIMITIVE_FIRST] = VAL_S64,  [0x77 - PRIMITIVE_FIRST] = VAL_U64,
-    [0x76 - PRIMITIVE_FIRST] = VAL_F32,  [0x75 - PRIMITIVE_FIRST] = VAL_F64,  [0x74 - PRIMITIVE_FIRST] = VAL_CHAR,
+    [0x7f - PRIMITIVE_FIRST] = VAL_BOOL,   [0x7e - PRIMITIVE_FIRST] = VAL_S8,  [0x7d - PRIMITIVE_FIRST] = VAL_U8,
+    [0x7c - PRIMITIVE_FIRST] = VAL_S16,    [0x7b - PRIMITIVE_FIRST] = VAL_U16, [0x7a - PRIMITIVE_FIRST] = VAL_S32,
+    [0x79 - PRIMITIVE_FIRST] = VAL_U32,    [0x78 - PRIMITIVE_FIRST] = VAL_S64, [0x77 - PRIMITIVE_FIRST] = VAL_U64,
+    [0x76 - PRIMITIVE_FIRST] = VAL_F32,    [0x75 - PRIMITIVE_FIRST] = VAL_F64, [0x74 - PRIMITIVE_FIRST] = VAL_CHAR,
     [0x73 - PRIMITIVE_FIRST] = VAL_STRING,
 };
 
@@ -186,7 +186,8 @@ static void declarator(struct bin_reader *reader, struct component *decls, bool 
     else if (byte == 0x04)
         bin_export_declarator(reader, decls);
     else
-        bin_fail_byte(reader, byte, imports_too ? "a declarator of a component type" : "a declarator of an instance type");
+        bin_fail_byte(reader, byte,
+                      imports_too ? "a declarator of a component type" : "a declarator of an instance type");
     if (!reader->failed && decls->defs.count > before)
         decls->defs.items[decls->defs.count - 1].offset = (uint64_t)(at - reader->start);
 }
@@ -381,16 +382,12 @@ static void core_extern_desc(struct bin_reader *reader, struct extern_desc *desc
             bin_fail_byte(reader, byte, "a tag attribute");
         desc->type_index = bin_u32(reader);
         break;
-    case CORE_EXTERN_FUNC:
-        desc->type_index = bin_u32(reader);
-        break;
+    case CORE_EXTERN_FUNC: desc->type_index = bin_u32(reader); break;
     case CORE_EXTERN_TABLE:
         desc->core.value = core_ref(reader);
         core_limits(reader, &desc->core);
         break;
-    case CORE_EXTERN_MEMORY:
-        core_limits(reader, &desc->core);
-        break;
+    case CORE_EXTERN_MEMORY: core_limits(reader, &desc->core); break;
     case CORE_EXTERN_GLOBAL:
         desc->core.value = bin_core_val(reader);
         desc->core.mutable = bin_bool(reader, "a mutability");

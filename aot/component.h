@@ -15,9 +15,19 @@ struct slice {
 };
 
 enum sort {
-    SORT_CORE_FUNC, SORT_CORE_TABLE, SORT_CORE_MEMORY, SORT_CORE_GLOBAL, SORT_CORE_TAG, SORT_CORE_TYPE,
-    SORT_CORE_MODULE, SORT_CORE_INSTANCE,
-    SORT_FUNC, SORT_VALUE, SORT_TYPE, SORT_COMPONENT, SORT_INSTANCE,
+    SORT_CORE_FUNC,
+    SORT_CORE_TABLE,
+    SORT_CORE_MEMORY,
+    SORT_CORE_GLOBAL,
+    SORT_CORE_TAG,
+    SORT_CORE_TYPE,
+    SORT_CORE_MODULE,
+    SORT_CORE_INSTANCE,
+    SORT_FUNC,
+    SORT_VALUE,
+    SORT_TYPE,
+    SORT_COMPONENT,
+    SORT_INSTANCE,
     SORT_COUNT
 };
 
@@ -29,11 +39,35 @@ struct sort_index {
 /* --- types as written --- */
 
 enum val_kind {
-    VAL_BOOL, VAL_S8, VAL_U8, VAL_S16, VAL_U16, VAL_S32, VAL_U32, VAL_S64, VAL_U64, VAL_F32, VAL_F64, VAL_CHAR,
-    VAL_STRING, VAL_LIST, VAL_RECORD, VAL_TUPLE, VAL_VARIANT, VAL_ENUM, VAL_OPTION, VAL_RESULT, VAL_FLAGS, VAL_OWN,
+    VAL_BOOL,
+    VAL_S8,
+    VAL_U8,
+    VAL_S16,
+    VAL_U16,
+    VAL_S32,
+    VAL_U32,
+    VAL_S64,
+    VAL_U64,
+    VAL_F32,
+    VAL_F64,
+    VAL_CHAR,
+    VAL_STRING,
+    VAL_LIST,
+    VAL_RECORD,
+    VAL_TUPLE,
+    VAL_VARIANT,
+    VAL_ENUM,
+    VAL_OPTION,
+    VAL_RESULT,
+    VAL_FLAGS,
+    VAL_OWN,
     VAL_BORROW,
     /* parsed, refused by build */
-    VAL_ERROR_CONTEXT, VAL_FIXED_LIST, VAL_MAP, VAL_STREAM, VAL_FUTURE
+    VAL_ERROR_CONTEXT,
+    VAL_FIXED_LIST,
+    VAL_MAP,
+    VAL_STREAM,
+    VAL_FUTURE
 };
 
 /* A value type in place: a primitive, or an index into the type space. */
@@ -55,16 +89,17 @@ struct component;
 
 struct def_type {
     enum def_type_kind kind;
-    enum val_kind value;                      /* DEF_TYPE_VALUE; a primitive alias has this alone */
-    GA_VEC(struct def_member) members;        /* record, tuple, variant, enum, flags; func: params */
-    struct val_ref element, ok, err;          /* list, option, stream, future: element; result: ok, err; map: ok, err = key, value */
-    uint32_t length;                          /* fixed list */
-    uint32_t resource_index;                  /* own, borrow */
-    struct val_ref result;                    /* func */
-    bool async;                               /* func */
-    bool has_dtor, dtor_async;                /* resource */
-    uint32_t dtor;                            /* core func index */
-    struct component *decls;                  /* component and instance types: their declarators as definitions */
+    enum val_kind value;               /* DEF_TYPE_VALUE; a primitive alias has this alone */
+    GA_VEC(struct def_member) members; /* record, tuple, variant, enum, flags; func: params */
+    struct val_ref element, ok,
+        err;                   /* list, option, stream, future: element; result: ok, err; map: ok, err = key, value */
+    uint32_t length;           /* fixed list */
+    uint32_t resource_index;   /* own, borrow */
+    struct val_ref result;     /* func */
+    bool async;                /* func */
+    bool has_dtor, dtor_async; /* resource */
+    uint32_t dtor;             /* core func index */
+    struct component *decls;   /* component and instance types: their declarators as definitions */
 };
 
 enum core_type_kind { CORE_I32, CORE_I64, CORE_F32, CORE_F64, CORE_V128, CORE_FUNCREF, CORE_EXTERNREF, CORE_OTHER };
@@ -79,10 +114,10 @@ enum core_extern { CORE_EXTERN_FUNC, CORE_EXTERN_TABLE, CORE_EXTERN_MEMORY, CORE
 /* The type of a core import or export. */
 struct core_extern_type {
     enum core_extern kind;
-    struct core_func_type func;  /* func, tag */
-    uint64_t min, max;           /* table, memory */
+    struct core_func_type func; /* func, tag */
+    uint64_t min, max;          /* table, memory */
     bool has_max, shared, is64;
-    uint8_t value;               /* table: element type, global: content type; enum core_type_kind */
+    uint8_t value; /* table: element type, global: content type; enum core_type_kind */
     bool mutable;
     uint32_t page_size_log2;
 };
@@ -97,8 +132,8 @@ struct core_type_def {
 /* externdesc */
 struct extern_desc {
     enum sort sort;
-    uint32_t type_index;      /* module, func, component, instance; type eq; inside module types, of a func or tag: its core type */
-    bool type_sub_resource;   /* (type (sub resource)) */
+    uint32_t type_index;    /* module, func, component, instance; type eq; in module types: of a func or tag */
+    bool type_sub_resource; /* (type (sub resource)) */
     struct val_ref value;
     bool value_eq;
     struct core_extern_type core; /* inside module types; func.params are not filled in */
@@ -107,8 +142,18 @@ struct extern_desc {
 /* --- definitions --- */
 
 enum def_kind {
-    DEF_CORE_MODULE, DEF_CORE_INSTANCE, DEF_CORE_TYPE, DEF_COMPONENT, DEF_INSTANCE, DEF_ALIAS, DEF_TYPE, DEF_CANON,
-    DEF_START, DEF_IMPORT, DEF_EXPORT, DEF_VALUE
+    DEF_CORE_MODULE,
+    DEF_CORE_INSTANCE,
+    DEF_CORE_TYPE,
+    DEF_COMPONENT,
+    DEF_INSTANCE,
+    DEF_ALIAS,
+    DEF_TYPE,
+    DEF_CANON,
+    DEF_START,
+    DEF_IMPORT,
+    DEF_EXPORT,
+    DEF_VALUE
 };
 
 struct named_index {
@@ -121,7 +166,11 @@ struct named_index {
 enum alias_kind { ALIAS_EXPORT, ALIAS_CORE_EXPORT, ALIAS_OUTER };
 
 enum canon_kind {
-    CANON_LIFT, CANON_LOWER, CANON_RESOURCE_NEW, CANON_RESOURCE_DROP, CANON_RESOURCE_REP,
+    CANON_LIFT,
+    CANON_LOWER,
+    CANON_RESOURCE_NEW,
+    CANON_RESOURCE_DROP,
+    CANON_RESOURCE_REP,
     CANON_ASYNC /* every other built-in: validated as far as needed, refused by build; `opcode` tells which */
 };
 
@@ -130,13 +179,13 @@ enum encoding { ENCODING_UTF8, ENCODING_UTF16, ENCODING_LATIN1_UTF16 };
 struct canon {
     enum canon_kind kind;
     uint8_t opcode;
-    uint32_t func;            /* lift: core func; lower: func */
-    uint32_t type;            /* lift: func type; resource.*: resource type */
+    uint32_t func; /* lift: core func; lower: func */
+    uint32_t type; /* lift: func type; resource.*: resource type */
     bool has_encoding, has_memory, has_realloc, has_post_return, has_callback, async;
     enum encoding encoding;
     uint32_t memory, realloc, post_return, callback;
-    uint32_t operands[4];     /* immediates of CANON_ASYNC, in order; bin_canon_builtins tells what they are */
-    struct val_ref result;    /* task.return */
+    uint32_t operands[4];  /* immediates of CANON_ASYNC, in order; bin_canon_builtins tells what they are */
+    struct val_ref result; /* task.return */
 };
 
 struct def {
@@ -151,9 +200,9 @@ struct def {
         struct canon canon;
         struct {
             bool inline_exports;
-            uint32_t index; /* module or component */
+            uint32_t index;                   /* module or component */
             GA_VEC(struct named_index) items; /* arguments, or exports */
-        } instance; /* DEF_CORE_INSTANCE, DEF_INSTANCE */
+        } instance;                           /* DEF_CORE_INSTANCE, DEF_INSTANCE */
         struct {
             enum alias_kind kind;
             enum sort sort;
@@ -191,15 +240,17 @@ struct component {
 /* --- bin_: the reader --- */
 
 /*
- * The canonical built-ins that stand alone (Binary.md, "Canonical Definitions"). Each letter of `operands` is an immediate:
- *   t type index, f core type index, m core memory index, T core table index, u number (all stored in canon.operands, in order),
+ * The canonical built-ins that stand alone (Binary.md, "Canonical Definitions"). Each letter of `operands` is an
+ * immediate:
+ *   t type index, f core type index, m core memory index, T core table index, u number (in canon.operands, in order),
  *   v core value type (stored there as enum core_type_kind), a async flag (canon.async), c flag (stored as an operand),
  *   r result list (canon.result), o options.
  */
 struct bin_canon_builtin {
     uint8_t opcode;
     const char *name, *operands;
-    const char *params, *results; /* of the core function: i32 as "i", i64 as "I", the value type of operand v as "v"; NULL: computed */
+    /* Of the core function: i32 as "i", i64 as "I", the value type of operand v as "v"; NULL: computed. */
+    const char *params, *results;
 };
 extern const struct bin_canon_builtin bin_canon_builtins[];
 extern const uint32_t bin_canon_builtin_count;

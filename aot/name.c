@@ -114,8 +114,8 @@ bool name_is_version(struct slice text)
     text = split(text, '-', &pre);
     struct slice major = split(text, '.', &rest);
     struct slice minor = split(rest, '.', &rest);
-    return is_number(major) && is_number(minor) && is_number(rest) && (pre.data == NULL || is_identifiers(pre, false)) &&
-           (build.data == NULL || is_identifiers(build, true));
+    return is_number(major) && is_number(minor) && is_number(rest) &&
+           (pre.data == NULL || is_identifiers(pre, false)) && (build.data == NULL || is_identifiers(build, true));
 }
 
 /* canonversion: up to and including the first part that is not 0. */
@@ -182,7 +182,9 @@ const char *name_parse(struct slice text, struct slice version_suffix, struct na
         out->resource = text;
         return name_is_label(text) ? NULL : "the name of its resource is not in kebab case";
     }
-    out->kind = strip_prefix(&text, "[method]") ? NAME_METHOD : strip_prefix(&text, "[static]") ? NAME_STATIC : NAME_LABEL;
+    out->kind = strip_prefix(&text, "[method]")   ? NAME_METHOD
+                : strip_prefix(&text, "[static]") ? NAME_STATIC
+                                                  : NAME_LABEL;
     if (out->kind == NAME_LABEL) {
         out->label = text;
         return name_is_label(text) ? NULL : "it is not in kebab case";

@@ -10,11 +10,11 @@ enum name_kind { NAME_LABEL, NAME_CONSTRUCTOR, NAME_METHOD, NAME_STATIC, NAME_IN
 
 struct name {
     enum name_kind kind;
-    struct slice resource; /* constructor, method, static */
-    struct slice label;    /* label, method, static */
-    struct slice package;  /* interface: "wasi:io" */
+    struct slice resource;  /* constructor, method, static */
+    struct slice label;     /* label, method, static */
+    struct slice package;   /* interface: "wasi:io" */
     struct slice interface; /* "streams" */
-    struct slice version;  /* "0.2.3"; size 0: none */
+    struct slice version;   /* "0.2.3"; size 0: none */
 };
 
 /* Kebab case: words and acronyms joined by hyphens. */
@@ -24,8 +24,8 @@ bool name_is_label(struct slice text);
 bool name_is_version(struct slice text);
 
 /*
- * NULL, or what is wrong with it, as part of a sentence. Interface versions are whole ones, or, if `version_suffix` is given (not NULL data),
- * canonical ones ("0.2") that together with it make a whole one.
+ * NULL, or what is wrong with it, as part of a sentence. Interface versions are whole ones, or, if
+ * `version_suffix` is given (not NULL data), canonical ones ("0.2") that together with it make a whole one.
  */
 const char *name_parse(struct slice text, struct slice version_suffix, struct name *out);
 

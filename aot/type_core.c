@@ -1,4 +1,5 @@
-/* Core types in components: function types, module types, and the subtyping of core imports (core specification, "Matching"). */
+/* Core types in components: function types, module types, and the subtyping of core imports (core specification,
+ * "Matching"). */
 #include <string.h>
 
 #include "ga_assert.h"
@@ -98,20 +99,15 @@ static enum ga_status module_type(struct module_builder *builder, const struct d
     struct type_extern item = {0};
     enum ga_status status;
     switch (def->kind) {
-    case DEF_IMPORT:
-        return module_import(builder, def);
-    case DEF_EXPORT:
-        return module_export(builder, def);
-    case DEF_CORE_TYPE:
-        status = type_define_core(scope, def, &item);
-        break;
+    case DEF_IMPORT: return module_import(builder, def);
+    case DEF_EXPORT: return module_export(builder, def);
+    case DEF_CORE_TYPE: status = type_define_core(scope, def, &item); break;
     case DEF_ALIAS:
         status = type_outer(scope, SORT_CORE_TYPE, def->alias.outer_count, def->alias.index, def->offset, &item);
         if (status == GA_OK && item.core_type->module != NULL)
             return fail(scope, def, "alias of a module type inside a module type");
         break;
-    default:
-        GA_UNREACHABLE();
+    default: GA_UNREACHABLE();
     }
     return status == GA_OK ? type_push(scope, SORT_CORE_TYPE, item) : status;
 }
@@ -172,14 +168,11 @@ bool type_core_matches(const struct core_extern_type *actual, const struct core_
         return false;
     switch (actual->kind) {
     case CORE_EXTERN_FUNC:
-    case CORE_EXTERN_TAG:
-        return type_core_func_equal(&actual->func, &expected->func);
-    case CORE_EXTERN_TABLE:
-        return actual->value == expected->value && limits_match(actual, expected);
+    case CORE_EXTERN_TAG: return type_core_func_equal(&actual->func, &expected->func);
+    case CORE_EXTERN_TABLE: return actual->value == expected->value && limits_match(actual, expected);
     case CORE_EXTERN_MEMORY:
         return actual->page_size_log2 == expected->page_size_log2 && limits_match(actual, expected);
-    case CORE_EXTERN_GLOBAL:
-        return actual->value == expected->value && actual->mutable == expected->mutable;
+    case CORE_EXTERN_GLOBAL: return actual->value == expected->value && actual->mutable == expected->mutable;
     }
     return false;
 }

@@ -25,7 +25,7 @@ static enum ga_status fail_name(const struct definer *definer, const char *what,
 {
     const struct type_scope *scope = definer->scope;
     return ga_report_at(scope->context->report, GA_INVALID, definer->def->offset, "type %u: %s \"%.*s\" %s " SPEC,
-                        scope->spaces[SORT_TYPE].count, what, (int)(name.size < 200 ? name.size : 200), name.data, text);
+                        scope->spaces[SORT_TYPE].count, what, type_shown(name), name.data, text);
 }
 
 /* --- members --- */
@@ -33,14 +33,13 @@ static enum ga_status fail_name(const struct definer *definer, const char *what,
 static const struct members_rule {
     const char *empty, *name; /* the fault of having none; what a member is called */
 } members_rules[] = {
-    [VAL_RECORD] = {"record without fields", "field"},
-    [VAL_VARIANT] = {"variant without cases", "case"},
-    [VAL_TUPLE] = {"tuple without elements", NULL},
-    [VAL_ENUM] = {"enum without cases", "case"},
+    [VAL_RECORD] = {"record without fields", "field"}, [VAL_VARIANT] = {"variant without cases", "case"},
+    [VAL_TUPLE] = {"tuple without elements", NULL},    [VAL_ENUM] = {"enum without cases", "case"},
     [VAL_FLAGS] = {"flags without a flag", "flag"},
 };
 
-static enum ga_status check_label(const struct definer *definer, const char *what, struct slice name, struct ga_map *names)
+static enum ga_status check_label(const struct definer *definer, const char *what, struct slice name,
+                                  struct ga_map *names)
 {
     if (name.size == 0)
         return fail_name(definer, what, name, "has no name");
@@ -87,8 +86,8 @@ static enum ga_status define_members(const struct definer *definer, struct type_
 static enum ga_status define_handle(const struct definer *definer, struct type_val *type)
 {
     struct type_extern item;
-    enum ga_status status = type_lookup(definer->scope, SORT_TYPE, definer->def->type.resource_index,
-                                        definer->def->offset, &item);
+    enum ga_status status =
+        type_lookup(definer->scope, SORT_TYPE, definer->def->type.resource_index, definer->def->offset, &item);
     if (status != GA_OK)
         return status;
     if (item.kind != EXTERN_RESOURCE)
@@ -139,24 +138,17 @@ static enum ga_status define_value(const struct definer *definer, struct type_ex
     case VAL_TUPLE:
     case VAL_VARIANT:
     case VAL_ENUM:
-    case VAL_FLAGS:
-        status = define_members(definer, &type);
-        break;
+    case VAL_FLAGS: status = define_members(definer, &type); break;
     case VAL_OWN:
-    case VAL_BORROW:
-        status = define_handle(definer, &type);
-        break;
+    case VAL_BORROW: status = define_handle(definer, &type); break;
     case VAL_LIST:
     case VAL_FIXED_LIST:
     case VAL_OPTION:
     case VAL_RESULT:
     case VAL_MAP:
     case VAL_STREAM:
-    case VAL_FUTURE:
-        status = define_elements(definer, &type);
-        break;
-    default:
-        break;
+    case VAL_FUTURE: status = define_elements(definer, &type); break;
+    default: break;
     }
     if (status != GA_OK)
         return status;
@@ -215,8 +207,8 @@ static enum ga_status declare_extern(struct type_scope *scope, const struct def 
         .offset = def->offset,
     };
     struct type_extern item;
-    enum ga_status status = type_resolve(scope, import ? &def->import.desc : &def->export.desc, name.name, import,
-                                         def->offset, &item);
+    enum ga_status status =
+        type_resolve(scope, import ? &def->import.desc : &def->export.desc, name.name, import, def->offset, &item);
     return status == GA_OK ? type_surface_add(scope, import, &name, item) : status;
 }
 
@@ -236,16 +228,15 @@ static enum ga_status declare(struct type_scope *scope, const struct def *def)
         status = declare_alias(scope, def, &item);
         return status == GA_OK ? type_push(scope, def->alias.sort, item) : status;
     case DEF_IMPORT:
-    case DEF_EXPORT:
-        return declare_extern(scope, def);
-    default:
-        GA_UNREACHABLE();
+    case DEF_EXPORT: return declare_extern(scope, def);
+    default: GA_UNREACHABLE();
     }
 }
 
-static enum ga_status declare_all(struct type_scope *scope, const struct component *decls)
+static enum ga_status declare_all(struct type_scope *scope, const struct def *def)
 {
-    enum ga_status status = GA_OK;
+    const struct component *decls = def->type.decls;
+    enum ga_status status = type_work(scope->context, TYPE_SCOPE_WORK, def->offset);
     for (uint32_t i = 0; i < decls->defs.count && status == GA_OK; i++)
         status = declare(scope, &decls->defs.items[i]);
     return status;
@@ -254,7 +245,7 @@ static enum ga_status declare_all(struct type_scope *scope, const struct compone
 static enum ga_status define_instance(const struct definer *definer, struct type_extern *out)
 {
     struct type_scope *scope = type_scope_new(definer->scope->context, definer->scope, SCOPE_INSTANCE_TYPE);
-    enum ga_status status = declare_all(scope, definer->def->type.decls);
+    enum ga_status status = declare_all(scope, definer->def);
     if (status != GA_OK)
         return status;
     struct type_instance *instance = GA_NEW(scope->context->arena, struct type_instance);
@@ -282,7 +273,7 @@ const struct type_component *type_of_component(const struct type_scope *scope)
 static enum ga_status define_component(const struct definer *definer, struct type_extern *out)
 {
     struct type_scope *scope = type_scope_new(definer->scope->context, definer->scope, SCOPE_COMPONENT_TYPE);
-    enum ga_status status = declare_all(scope, definer->def->type.decls);
+    enum ga_status status = declare_all(scope, definer->def);
     if (status != GA_OK)
         return status;
     out->kind = EXTERN_COMPONENT_TYPE;
@@ -348,13 +339,14 @@ static enum ga_status resolve_module(struct type_scope *scope, uint32_t index, u
 }
 
 /* A type index that must be a type of this kind. */
-static enum ga_status resolve_kind(struct type_scope *scope, uint32_t index, enum type_extern_kind kind, uint64_t offset,
-                                   struct type_extern *out)
+static enum ga_status resolve_kind(struct type_scope *scope, uint32_t index, enum type_extern_kind kind,
+                                   uint64_t offset, struct type_extern *out)
 {
     enum ga_status status = type_lookup(scope, SORT_TYPE, index, offset, out);
     if (status == GA_OK && out->kind != kind)
-        return ga_report_at(scope->context->report, GA_INVALID, offset, "type index %u is not %s %s but a %s " SPEC, index,
-                            kind == EXTERN_INSTANCE_TYPE ? "an" : "a", type_extern_name(kind), type_extern_name(out->kind));
+        return ga_report_at(scope->context->report, GA_INVALID, offset, "type index %u is not %s %s but a %s " SPEC,
+                            index, kind == EXTERN_INSTANCE_TYPE ? "an" : "a", type_extern_name(kind),
+                            type_extern_name(out->kind));
     return status;
 }
 
@@ -364,13 +356,9 @@ enum ga_status type_resolve(struct type_scope *scope, const struct extern_desc *
     enum ga_status status;
     *out = (struct type_extern){0};
     switch (desc->sort) {
-    case SORT_FUNC:
-        out->kind = EXTERN_FUNC;
-        return type_func_at(scope, desc->type_index, offset, &out->func);
-    case SORT_TYPE:
-        return resolve_type(scope, desc, name, imported, offset, out);
-    case SORT_CORE_MODULE:
-        return resolve_module(scope, desc->type_index, offset, out);
+    case SORT_FUNC: out->kind = EXTERN_FUNC; return type_func_at(scope, desc->type_index, offset, &out->func);
+    case SORT_TYPE: return resolve_type(scope, desc, name, imported, offset, out);
+    case SORT_CORE_MODULE: return resolve_module(scope, desc->type_index, offset, out);
     case SORT_COMPONENT:
         status = resolve_kind(scope, desc->type_index, EXTERN_COMPONENT_TYPE, offset, out);
         out->kind = EXTERN_COMPONENT;
@@ -378,11 +366,11 @@ enum ga_status type_resolve(struct type_scope *scope, const struct extern_desc *
     case SORT_INSTANCE:
         status = resolve_kind(scope, desc->type_index, EXTERN_INSTANCE_TYPE, offset, out);
         out->kind = EXTERN_INSTANCE;
-        return status == GA_OK ? type_instance_open(scope, out->instance, name, imported, offset, &out->instance) : status;
+        return status == GA_OK ? type_instance_open(scope, out->instance, name, imported, offset, &out->instance)
+                               : status;
     case SORT_VALUE:
         return ga_report_at(scope->context->report, GA_INVALID, offset,
                             "values are not part of the component model yet " SPEC);
-    default:
-        GA_UNREACHABLE();
+    default: GA_UNREACHABLE();
     }
 }

@@ -121,8 +121,8 @@ static enum ga_status fail_different(struct type_subst *subst, const struct type
         else if (items[i].kind != EXTERN_TYPE && items[i].func->param_count < NAME_SHOWN)
             type_func_signature(items[i].func, &texts[i]);
     }
-    enum ga_status status = fail(subst, path, "expected %.100s, found %.100s", ga_buf_cstr(&texts[0]),
-                                 ga_buf_cstr(&texts[1]));
+    enum ga_status status =
+        fail(subst, path, "expected %.100s, found %.100s", ga_buf_cstr(&texts[0]), ga_buf_cstr(&texts[1]));
     ga_buf_free(&texts[0]);
     ga_buf_free(&texts[1]);
     return status;
@@ -203,8 +203,9 @@ static enum ga_status match_component_imports(struct type_subst *inner, const st
 }
 
 /*
- * A component is acceptable if it can be instantiated with what `expected` says it will be given (its imported resources being
- * whatever they are: constants), and then exports what `expected` promises (whose own resources stand for what is found there).
+ * A component is acceptable if it can be instantiated with what `expected` says it will be given (its imported
+ * resources being whatever they are: constants), and then exports what `expected` promises (whose own resources
+ * stand for what is found there).
  */
 static enum ga_status match_component(struct type_subst *subst, struct type_extern actual, struct type_extern expected,
                                       const struct type_path *path)
@@ -238,8 +239,8 @@ static enum ga_status match_module(struct type_subst *subst, struct type_extern 
                                    const struct type_path *path)
 {
     struct slice fault;
-    enum ga_status status = type_core_module_matches(subst->scope->context, actual.module, expected.module, subst->offset,
-                                                     &fault);
+    enum ga_status status =
+        type_core_module_matches(subst->scope->context, actual.module, expected.module, subst->offset, &fault);
     if (status != GA_OK || fault.data == NULL)
         return status;
     struct type_path at = {path, "core import or export", fault};
@@ -249,8 +250,8 @@ static enum ga_status match_module(struct type_subst *subst, struct type_extern 
 enum ga_status type_match(struct type_subst *subst, struct type_extern actual, struct type_extern expected,
                           const struct type_path *path)
 {
-    static enum ga_status (*const matches[])(struct type_subst *subst, struct type_extern actual, struct type_extern expected,
-                                             const struct type_path *path) = {
+    static enum ga_status (*const matches[])(struct type_subst *subst, struct type_extern actual,
+                                             struct type_extern expected, const struct type_path *path) = {
         [EXTERN_FUNC] = match_func,
         [EXTERN_TYPE] = match_val,
         [EXTERN_RESOURCE] = match_resource,
@@ -263,7 +264,8 @@ enum ga_status type_match(struct type_subst *subst, struct type_extern actual, s
         [EXTERN_COMPONENT_TYPE] = match_component,
     };
     if (actual.kind != expected.kind)
-        return fail(subst, path, "expected %s, found %s", type_extern_name(expected.kind), type_extern_name(actual.kind));
+        return fail(subst, path, "expected %s, found %s", type_extern_name(expected.kind),
+                    type_extern_name(actual.kind));
     GA_ASSERT(expected.kind < sizeof matches / sizeof matches[0]);
     return matches[expected.kind](subst, actual, expected, path);
 }

@@ -59,8 +59,8 @@ enum ga_status type_work(struct type_context *context, uint64_t steps, uint64_t 
     context->work += steps;
     if (context->work <= GA_MAX_TYPE_WORK)
         return GA_OK;
-    return ga_report_at(context->report, GA_LIMIT, offset, "too many steps of resolving and comparing types (limit is %u)",
-                        GA_MAX_TYPE_WORK);
+    return ga_report_at(context->report, GA_LIMIT, offset,
+                        "too many steps of resolving and comparing types (limit is %u)", GA_MAX_TYPE_WORK);
 }
 
 /* --- scopes --- */
@@ -131,7 +131,8 @@ enum ga_status type_outer(const struct type_scope *scope, enum sort sort, uint32
 
 /* --- types at indexes --- */
 
-enum ga_status type_func_at(const struct type_scope *scope, uint32_t index, uint64_t offset, const struct type_func **out)
+enum ga_status type_func_at(const struct type_scope *scope, uint32_t index, uint64_t offset,
+                            const struct type_func **out)
 {
     struct type_extern item;
     enum ga_status status = type_lookup(scope, SORT_TYPE, index, offset, &item);
@@ -145,7 +146,8 @@ enum ga_status type_func_at(const struct type_scope *scope, uint32_t index, uint
     return GA_OK;
 }
 
-enum ga_status type_val_at(const struct type_scope *scope, struct val_ref ref, uint64_t offset, const struct type_val **out)
+enum ga_status type_val_at(const struct type_scope *scope, struct val_ref ref, uint64_t offset,
+                           const struct type_val **out)
 {
     *out = NULL;
     if (!ref.present)

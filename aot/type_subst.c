@@ -1,4 +1,5 @@
-/* Uses of types that leave something open: instance types opened, components instantiated (Explainer.md, "Type Checking"). */
+/* Uses of types that leave something open: instance types opened, components instantiated (Explainer.md, "Type
+ * Checking"). */
 #include "type_subst.h"
 
 #include <string.h>
@@ -16,12 +17,10 @@ struct type_subst *type_subst_new(struct type_scope *scope, uint64_t offset)
     return subst;
 }
 
-#define NODE_WORK 32 /* a new node counts as so many steps, so that the limit on work also limits memory */
-
 static bool step(struct type_subst *subst, uint64_t nodes)
 {
     if (subst->status == GA_OK)
-        subst->status = type_work(subst->scope->context, nodes * NODE_WORK, subst->offset);
+        subst->status = type_work(subst->scope->context, nodes * TYPE_NODE_WORK, subst->offset);
     return subst->status == GA_OK;
 }
 
@@ -148,7 +147,8 @@ static const struct type_val *subst_handle(struct type_subst *subst, const struc
 
 const struct type_val *type_subst_val(struct type_subst *subst, const struct type_val *type)
 {
-    if (type == NULL || (type->kind <= VAL_STRING && type->alias == 0) || (!type->has_resource && subst->aliases.count == 0))
+    if (type == NULL || (type->kind <= VAL_STRING && type->alias == 0) ||
+        (!type->has_resource && subst->aliases.count == 0))
         return type;
     const struct type_val *image = remembered(subst, type);
     if (image != NULL)
@@ -249,13 +249,9 @@ struct type_extern type_subst_extern(struct type_subst *subst, struct type_exter
     const struct type_extern *alias;
     switch (item.kind) {
     case EXTERN_FUNC:
-    case EXTERN_FUNC_TYPE:
-        item.func = type_subst_func(subst, item.func);
-        break;
+    case EXTERN_FUNC_TYPE: item.func = type_subst_func(subst, item.func); break;
     case EXTERN_TYPE:
-    case EXTERN_VALUE:
-        item.value = type_subst_val(subst, item.value);
-        break;
+    case EXTERN_VALUE: item.value = type_subst_val(subst, item.value); break;
     case EXTERN_RESOURCE:
         alias = alias_image(subst, item.alias);
         if (alias != NULL && alias->kind == EXTERN_RESOURCE)
@@ -263,15 +259,10 @@ struct type_extern type_subst_extern(struct type_subst *subst, struct type_exter
         item.resource = resource_image(subst, item.resource);
         break;
     case EXTERN_INSTANCE:
-    case EXTERN_INSTANCE_TYPE:
-        item.instance = type_subst_instance(subst, item.instance);
-        break;
+    case EXTERN_INSTANCE_TYPE: item.instance = type_subst_instance(subst, item.instance); break;
     case EXTERN_COMPONENT:
-    case EXTERN_COMPONENT_TYPE:
-        item.component = type_subst_component(subst, item.component);
-        break;
-    default:
-        break;
+    case EXTERN_COMPONENT_TYPE: item.component = type_subst_component(subst, item.component); break;
+    default: break;
     }
     return item;
 }
@@ -305,7 +296,7 @@ static enum ga_status match_imports(struct type_subst *subst, const struct type_
         if (arg == NULL)
             return ga_report_at(subst->scope->context->report, GA_INVALID, subst->offset,
                                 "instantiation without the import \"%.*s\" (Binary.md, Instance Definitions)",
-                                (int)(import->key_size < 200 ? import->key_size : 200), import->key);
+                                type_shown(path.name), import->key);
         enum ga_status status = type_match(subst, *arg, *(const struct type_extern *)import->value, &path);
         if (status != GA_OK)
             return status;
@@ -313,8 +304,8 @@ static enum ga_status match_imports(struct type_subst *subst, const struct type_
     return GA_OK;
 }
 
-enum ga_status type_instantiate(struct type_scope *scope, const struct type_component *component, const struct ga_map *args,
-                                uint64_t offset, struct type_instance **out)
+enum ga_status type_instantiate(struct type_scope *scope, const struct type_component *component,
+                                const struct ga_map *args, uint64_t offset, struct type_instance **out)
 {
     struct type_subst *subst = type_subst_new(scope, offset);
     type_subst_bind(subst, &component->import_resources);
@@ -353,15 +344,15 @@ enum ga_status type_alias_export(const struct type_scope *scope, const struct de
     if (status != GA_OK)
         return status;
     const struct type_extern *item = ga_map_get(&instance.instance->exports, name.data, name.size);
-    int shown = name.size < 200 ? (int)name.size : 200;
     if (item == NULL)
         return ga_report_at(report, GA_INVALID, def->offset,
-                            "instance %u has no export \"%.*s\" (Binary.md, Alias Definitions)", def->alias.instance, shown,
-                            name.data);
+                            "instance %u has no export \"%.*s\" (Binary.md, Alias Definitions)", def->alias.instance,
+                            type_shown(name), name.data);
     if (type_extern_sort(item->kind) != def->alias.sort)
         return ga_report_at(report, GA_INVALID, def->offset,
-                            "export \"%.*s\" of instance %u is not a %s but a %s (Binary.md, Alias Definitions)", shown,
-                            name.data, def->alias.instance, type_sort_name(def->alias.sort), type_extern_name(item->kind));
+                            "export \"%.*s\" of instance %u is not a %s but a %s (Binary.md, Alias Definitions)",
+                            type_shown(name), name.data, def->alias.instance, type_sort_name(def->alias.sort),
+                            type_extern_name(item->kind));
     *out = *item;
     return GA_OK;
 }
@@ -395,7 +386,7 @@ static bool enter(struct closed_walk *walk, const void *node)
     const void **key = GA_NEW(walk->context->arena, const void *);
     *key = node;
     if (walk->status == GA_OK)
-        walk->status = type_work(walk->context, NODE_WORK, walk->offset);
+        walk->status = type_work(walk->context, TYPE_NODE_WORK, walk->offset);
     return walk->status == GA_OK && ga_map_add(&walk->seen, (const char *)key, sizeof *key, walk);
 }
 
@@ -429,13 +420,10 @@ static bool extern_closed(struct closed_walk *walk, struct type_extern item)
 {
     switch (item.kind) {
     case EXTERN_FUNC:
-    case EXTERN_FUNC_TYPE:
-        return func_closed(walk, item.func);
+    case EXTERN_FUNC_TYPE: return func_closed(walk, item.func);
     case EXTERN_TYPE:
-    case EXTERN_VALUE:
-        return val_closed(walk, item.value);
-    case EXTERN_RESOURCE:
-        return resource_closed(walk, item.resource);
+    case EXTERN_VALUE: return val_closed(walk, item.value);
+    case EXTERN_RESOURCE: return resource_closed(walk, item.resource);
     case EXTERN_INSTANCE:
     case EXTERN_INSTANCE_TYPE:
         if (!enter(walk, item.instance))
@@ -449,8 +437,7 @@ static bool extern_closed(struct closed_walk *walk, struct type_extern item)
         bind_all(walk, &item.component->import_resources);
         bind_all(walk, &item.component->resources);
         return items_closed(walk, &item.component->imports) && items_closed(walk, &item.component->exports);
-    default:
-        return true;
+    default: return true;
     }
 }
 

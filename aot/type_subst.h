@@ -4,19 +4,20 @@
 #include "type_surface.h"
 
 /*
- * A substitution: what the resources and the named types that a component (or instance) type leaves open stand for, in one use of it.
- * A resource that is *bound* may be without a value yet: it gets one from the first type that is matched with it, or a fresh one.
+ * A substitution: what the resources and the named types that a component (or instance) type leaves open stand
+ * for, in one use of it. A resource that is *bound* may be without a value yet: it gets one from the first type
+ * that is matched with it, or a fresh one.
  */
 struct type_subst {
-    struct type_scope *scope;  /* where fresh resources come into being */
-    bool keep_unbound;         /* a resource without a value stays itself */
-    bool imported;             /* fresh resources count as imported */
-    struct slice prefix;       /* of the names of fresh resources */
+    struct type_scope *scope; /* where fresh resources come into being */
+    bool keep_unbound;        /* a resource without a value stays itself */
+    bool imported;            /* fresh resources count as imported */
+    struct slice prefix;      /* of the names of fresh resources */
     uint64_t offset;
-    enum ga_status status;     /* sticky */
-    struct ga_map resources;   /* id -> struct type_binding * */
-    struct ga_map aliases;     /* alias -> struct type_extern *: what was given for an imported type */
-    struct ga_map done;        /* node -> its image */
+    enum ga_status status;   /* sticky */
+    struct ga_map resources; /* id -> struct type_binding * */
+    struct ga_map aliases;   /* alias -> struct type_extern *: what was given for an imported type */
+    struct ga_map done;      /* node -> its image */
 };
 
 struct type_binding {
@@ -37,8 +38,8 @@ const struct type_component *type_subst_component(struct type_subst *subst, cons
 struct type_extern type_subst_extern(struct type_subst *subst, struct type_extern item);
 
 /*
- * Matching (type_match.c): whether `actual` may stand where `expected`, seen through the substitution, is asked for; resources without a
- * value get one. The path says where in the message.
+ * Matching (type_match.c): whether `actual` may stand where `expected`, seen through the substitution, is asked
+ * for; resources without a value get one. The path says where in the message.
  */
 struct type_path {
     const struct type_path *outer;

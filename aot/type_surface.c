@@ -18,7 +18,7 @@ struct type_surface *type_surface_new(struct ga_arena *arena)
     return surface;
 }
 
-static int shown(struct slice name)
+int type_shown(struct slice name)
 {
     return name.size < 200 ? (int)name.size : 200;
 }
@@ -67,7 +67,8 @@ __attribute__((format(printf, 2, 3))) static enum ga_status fail(const struct na
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     return ga_report_at(naming->context->report, GA_INVALID, naming->name->offset, "%s name \"%.*s\": %s " SPEC,
-                        naming->import ? "import" : "export", shown(naming->name->name), naming->name->name.data, text);
+                        naming->import ? "import" : "export", type_shown(naming->name->name), naming->name->name.data,
+                        text);
 }
 
 /* The handle's resource must be known here under the label that the annotated name begins with. */
@@ -77,7 +78,7 @@ static enum ga_status check_resource(const struct naming *naming, const struct t
     if (known == NULL)
         return fail(naming, "the resource that the function uses has no name here");
     if (!name_same_label(*known, label))
-        return fail(naming, "the function uses resource \"%.*s\"", shown(*known), known->data);
+        return fail(naming, "the function uses resource \"%.*s\"", type_shown(*known), known->data);
     return GA_OK;
 }
 
@@ -111,7 +112,7 @@ static enum ga_status check_annotation(const struct naming *naming, const struct
         return check_method(naming, item.func, name->resource);
     struct slice label = name_canonical(naming->context->arena, name->resource);
     if (ga_map_get(&naming->surface->labels, label.data, label.size) == NULL)
-        return fail(naming, "there is no resource \"%.*s\" here", shown(name->resource), name->resource.data);
+        return fail(naming, "there is no resource \"%.*s\" here", type_shown(name->resource), name->resource.data);
     return GA_OK;
 }
 
@@ -126,7 +127,7 @@ static enum ga_status check_implements(const struct naming *naming, const struct
     if (name->kind != NAME_LABEL)
         return fail(naming, "only a plain name can have an implements attribute");
     if (name_parse(implements, (struct slice){NULL, 0}, &interface) != NULL || interface.kind != NAME_INTERFACE)
-        return fail(naming, "it implements \"%.*s\", which is not the name of an interface", shown(implements),
+        return fail(naming, "it implements \"%.*s\", which is not the name of an interface", type_shown(implements),
                     implements.data);
     return GA_OK;
 }
@@ -137,7 +138,7 @@ static enum ga_status check_unique(const struct naming *naming)
     struct slice canonical = name_canonical(arena, naming->name->name);
     const struct slice *earlier = ga_map_get(&naming->surface->names, canonical.data, canonical.size);
     if (earlier != NULL)
-        return fail(naming, "conflicts with the earlier name \"%.*s\"", shown(*earlier), earlier->data);
+        return fail(naming, "conflicts with the earlier name \"%.*s\"", type_shown(*earlier), earlier->data);
     ga_map_add(&naming->surface->names, canonical.data, canonical.size, slice_copy(arena, naming->name->name));
     return GA_OK;
 }
@@ -188,7 +189,8 @@ static bool step(struct visibility *visibility)
 
 static bool parts_visible(struct visibility *visibility, const struct type_val *type);
 
-/* Records, variants, enums, flags and resources must have a name; what else there is may be anonymous if its parts are visible. */
+/* Records, variants, enums, flags and resources must have a name; what else there is may be anonymous if its parts
+ * are visible. */
 static bool val_visible(struct visibility *visibility, const struct type_val *type)
 {
     if (type == NULL)
@@ -199,10 +201,8 @@ static bool val_visible(struct visibility *visibility, const struct type_val *ty
     case VAL_ENUM:
     case VAL_FLAGS:
     case VAL_OWN:
-    case VAL_BORROW:
-        return map_find(&visibility->surface->visible, identity(type->resource, type->alias)) != NULL;
-    default:
-        return parts_visible(visibility, type);
+    case VAL_BORROW: return map_find(&visibility->surface->visible, identity(type->resource, type->alias)) != NULL;
+    default: return parts_visible(visibility, type);
     }
 }
 
@@ -260,20 +260,18 @@ static void make_visible(struct type_scope *scope, bool import, uint64_t key)
     map_put(&scope->exports->visible, key, scope);
 }
 
-/* Checks that what an item mentions is visible, and makes visible what it is itself; the exports of an instance one by one. */
+/* Checks that what an item mentions is visible, and makes visible what it is itself; the exports of an instance
+ * one by one. */
 static bool item_visible(struct type_scope *scope, struct visibility *visibility, bool import, struct type_extern item)
 {
+    const struct ga_map *exports = item.kind == EXTERN_INSTANCE ? &item.instance->exports : NULL;
     if (!step(visibility))
         return false;
     switch (item.kind) {
     case EXTERN_FUNC:
-    case EXTERN_FUNC_TYPE:
-        return func_visible(visibility, item.func);
-    case EXTERN_INSTANCE_TYPE:
-        return instance_type_visible(visibility, item.instance);
-    case EXTERN_RESOURCE:
-        make_visible(scope, import, identity(item.resource, item.alias));
-        return true;
+    case EXTERN_FUNC_TYPE: return func_visible(visibility, item.func);
+    case EXTERN_INSTANCE_TYPE: return instance_type_visible(visibility, item.instance);
+    case EXTERN_RESOURCE: make_visible(scope, import, identity(item.resource, item.alias)); return true;
     case EXTERN_TYPE:
         if (!parts_visible(visibility, item.value))
             return false;
@@ -281,13 +279,12 @@ static bool item_visible(struct type_scope *scope, struct visibility *visibility
             make_visible(scope, import, identity(NULL, item.value->alias));
         return true;
     case EXTERN_INSTANCE:
-        for (uint32_t i = 0; i < item.instance->exports.count; i++) {
-            if (!item_visible(scope, visibility, import, *(struct type_extern *)item.instance->exports.entries[i].value))
+        for (uint32_t i = 0; i < exports->count; i++) {
+            if (!item_visible(scope, visibility, import, *(struct type_extern *)exports->entries[i].value))
                 return false;
         }
         return true;
-    default: /* components and modules stand for themselves */
-        return true;
+    default: /* components and modules stand for themselves */ return true;
     }
 }
 
@@ -303,8 +300,8 @@ static enum ga_status check_visible(struct type_scope *scope, bool import, const
     return ga_report_at(scope->context->report, GA_INVALID, name->offset,
                         "%s \"%.*s\": this %s mentions a type that is not itself %s before "
                         "(Explainer.md, External Visibility of Types)",
-                        import ? "import" : "export", shown(name->name), name->name.data, type_extern_name(item.kind),
-                        import ? "imported" : "exported or imported");
+                        import ? "import" : "export", type_shown(name->name), name->name.data,
+                        type_extern_name(item.kind), import ? "imported" : "exported or imported");
 }
 
 /* --- items --- */
@@ -324,8 +321,8 @@ static enum ga_status grow(struct type_context *context, uint32_t *size, uint32_
     uint32_t item_size, item_depth;
     measure(item, &item_size, &item_depth);
     if (item_size > GA_MAX_TYPE_SIZE - *size)
-        return ga_report_at(context->report, GA_LIMIT, offset, "instance or component with too many exports (limit is %u)",
-                            GA_MAX_TYPE_SIZE);
+        return ga_report_at(context->report, GA_LIMIT, offset,
+                            "instance or component with too many exports (limit is %u)", GA_MAX_TYPE_SIZE);
     if (item_depth > GA_MAX_TYPE_DEPTH)
         return ga_report_at(context->report, GA_LIMIT, offset, "instances nested too deeply (limit is %u)",
                             GA_MAX_TYPE_DEPTH);

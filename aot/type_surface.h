@@ -4,8 +4,9 @@
 #include "types.h"
 
 /*
- * What a scope imports, or what it exports: the names, and what they make visible (Explainer.md, "Name Uniqueness" and "External Visibility of
- * Types"; Binary.md, "Import and Export Definitions"). Used for declarators by type_ and for definitions by val_.
+ * What a scope imports, or what it exports: the names, and what they make visible (Explainer.md, "Name Uniqueness"
+ * and "External Visibility of Types"; Binary.md, "Import and Export Definitions"). Used for declarators by type_
+ * and for definitions by val_.
  */
 struct type_surface {
     struct ga_map items;     /* name -> struct type_extern *, in order */
@@ -38,6 +39,10 @@ enum ga_status type_instance_add(struct type_context *context, struct type_insta
 /* The sort of the index space where an item belongs. */
 enum sort type_extern_sort(enum type_extern_kind kind);
 
+/* Making a node counts as so many steps, so that the limit on work also limits memory. */
+#define TYPE_NODE_WORK 32
+#define TYPE_SCOPE_WORK 256 /* the same for a scope */
+
 /* Bookkeeping of work; GA_LIMIT when there was too much. */
 enum ga_status type_work(struct type_context *context, uint64_t steps, uint64_t offset) GA_MUST_USE;
 
@@ -49,13 +54,18 @@ enum ga_status type_instance_open(struct type_scope *scope, const struct type_in
                                   bool imported, uint64_t offset, const struct type_instance **out) GA_MUST_USE;
 
 /* Whether a type mentions resources that neither it nor a part of it leaves open. */
-enum ga_status type_is_closed(struct type_context *context, struct type_extern item, uint64_t offset, bool *out) GA_MUST_USE;
+enum ga_status type_is_closed(struct type_context *context, struct type_extern item, uint64_t offset,
+                              bool *out) GA_MUST_USE;
+
+/* How much of a name is shown in a message. */
+int type_shown(struct slice name);
 
 /* Registers a resource as having come into being in the scope. */
 void type_scope_own(struct type_scope *scope, struct type_resource *resource, bool imported);
 
 /* DEF_ALIAS of kind ALIAS_EXPORT (does not push). */
-enum ga_status type_alias_export(const struct type_scope *scope, const struct def *def, struct type_extern *out) GA_MUST_USE;
+enum ga_status type_alias_export(const struct type_scope *scope, const struct def *def,
+                                 struct type_extern *out) GA_MUST_USE;
 
 /* DEF_CORE_TYPE: type_core.c. */
 enum ga_status type_define_core(struct type_scope *scope, const struct def *def, struct type_extern *out) GA_MUST_USE;

@@ -4,13 +4,13 @@
 #include "type_surface.h"
 
 static const char *const kind_names[] = {
-    [VAL_BOOL] = "bool",     [VAL_S8] = "s8",         [VAL_U8] = "u8",           [VAL_S16] = "s16",
-    [VAL_U16] = "u16",       [VAL_S32] = "s32",       [VAL_U32] = "u32",         [VAL_S64] = "s64",
-    [VAL_U64] = "u64",       [VAL_F32] = "f32",       [VAL_F64] = "f64",         [VAL_CHAR] = "char",
-    [VAL_STRING] = "string", [VAL_LIST] = "list",     [VAL_RECORD] = "record",   [VAL_TUPLE] = "tuple",
-    [VAL_VARIANT] = "variant", [VAL_ENUM] = "enum",   [VAL_OPTION] = "option",   [VAL_RESULT] = "result",
-    [VAL_FLAGS] = "flags",   [VAL_OWN] = "own",       [VAL_BORROW] = "borrow",   [VAL_ERROR_CONTEXT] = "error-context",
-    [VAL_FIXED_LIST] = "list", [VAL_MAP] = "map",     [VAL_STREAM] = "stream",   [VAL_FUTURE] = "future",
+    [VAL_BOOL] = "bool",       [VAL_S8] = "s8",     [VAL_U8] = "u8",         [VAL_S16] = "s16",
+    [VAL_U16] = "u16",         [VAL_S32] = "s32",   [VAL_U32] = "u32",       [VAL_S64] = "s64",
+    [VAL_U64] = "u64",         [VAL_F32] = "f32",   [VAL_F64] = "f64",       [VAL_CHAR] = "char",
+    [VAL_STRING] = "string",   [VAL_LIST] = "list", [VAL_RECORD] = "record", [VAL_TUPLE] = "tuple",
+    [VAL_VARIANT] = "variant", [VAL_ENUM] = "enum", [VAL_OPTION] = "option", [VAL_RESULT] = "result",
+    [VAL_FLAGS] = "flags",     [VAL_OWN] = "own",   [VAL_BORROW] = "borrow", [VAL_ERROR_CONTEXT] = "error-context",
+    [VAL_FIXED_LIST] = "list", [VAL_MAP] = "map",   [VAL_STREAM] = "stream", [VAL_FUTURE] = "future",
 };
 
 /* How types inside are written: structurally (a signature), or by their names (WIT). */
@@ -94,18 +94,11 @@ static void print(const struct type_val *type, struct style style, struct ga_buf
     case VAL_RECORD:
     case VAL_VARIANT:
     case VAL_ENUM:
-    case VAL_FLAGS:
-        print_members(type, style, out);
-        break;
-    case VAL_TUPLE:
-        print_tuple(type, style, out);
-        break;
+    case VAL_FLAGS: print_members(type, style, out); break;
+    case VAL_TUPLE: print_tuple(type, style, out); break;
     case VAL_OWN:
-    case VAL_BORROW:
-        print_resource(type, style, out);
-        break;
-    default:
-        print_elements(type, style, out);
+    case VAL_BORROW: print_resource(type, style, out); break;
+    default: print_elements(type, style, out);
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * Value types as graphs: making a node computes what is known of its unfolding (size, depth, resources) from its parts, so no walk is
- * needed later.
+ * Value types as graphs: making a node computes what is known of its unfolding (size, depth, resources) from its
+ * parts, so no walk is needed later.
  */
 #include <string.h>
 
@@ -10,9 +10,10 @@
 
 /* Sizes and alignments with 64-bit addresses; CanonicalABI.md, "Alignment" and "Element Size". */
 static const uint8_t fixed_sizes[] = {
-    [VAL_BOOL] = 1, [VAL_S8] = 1, [VAL_U8] = 1, [VAL_S16] = 2, [VAL_U16] = 2, [VAL_S32] = 4, [VAL_U32] = 4, [VAL_S64] = 8,
-    [VAL_U64] = 8, [VAL_F32] = 4, [VAL_F64] = 8, [VAL_CHAR] = 4, [VAL_STRING] = 16, [VAL_LIST] = 16, [VAL_OWN] = 4,
-    [VAL_BORROW] = 4, [VAL_ERROR_CONTEXT] = 4, [VAL_MAP] = 16, [VAL_STREAM] = 4, [VAL_FUTURE] = 4,
+    [VAL_BOOL] = 1,    [VAL_S8] = 1,     [VAL_U8] = 1,  [VAL_S16] = 2,    [VAL_U16] = 2,           [VAL_S32] = 4,
+    [VAL_U32] = 4,     [VAL_S64] = 8,    [VAL_U64] = 8, [VAL_F32] = 4,    [VAL_F64] = 8,           [VAL_CHAR] = 4,
+    [VAL_STRING] = 16, [VAL_LIST] = 16,  [VAL_OWN] = 4, [VAL_BORROW] = 4, [VAL_ERROR_CONTEXT] = 4, [VAL_MAP] = 16,
+    [VAL_STREAM] = 4,  [VAL_FUTURE] = 4,
 };
 
 static uint64_t align_to(uint64_t value, uint32_t align)
@@ -59,15 +60,11 @@ static void bound(struct type_val *type)
     type->bound_size = 0;
     switch (type->kind) {
     case VAL_RECORD:
-    case VAL_TUPLE:
-        bound_members(type);
-        break;
+    case VAL_TUPLE: bound_members(type); break;
     case VAL_VARIANT:
     case VAL_ENUM:
     case VAL_OPTION:
-    case VAL_RESULT:
-        bound_cases(type);
-        break;
+    case VAL_RESULT: bound_cases(type); break;
     case VAL_FLAGS:
         type->bound_size = type->bound_align = type->member_count <= 8 ? 1 : type->member_count <= 16 ? 2 : 4;
         break;
@@ -91,7 +88,8 @@ static void part(struct type_val *type, uint64_t *size, const struct type_val *c
         type->depth = child->depth + 1;
     type->has_borrow |= child->has_borrow;
     type->has_resource |= child->has_resource;
-    type->has_pointer |= child->has_pointer && type->kind != VAL_STREAM && type->kind != VAL_FUTURE; /* those are handles */
+    type->has_pointer |=
+        child->has_pointer && type->kind != VAL_STREAM && type->kind != VAL_FUTURE; /* those are handles */
 }
 
 static bool is_nameable(enum val_kind kind)

@@ -4,9 +4,10 @@
 #include "types.h"
 
 /*
- * Validates a component that bin_read has read: index spaces and sorts, the types of everything that is connected, canonical options, resources,
- * names (the notes in Binary.md, Explainer.md and CanonicalABI.md). GA_INVALID with offset and section; GA_LIMIT beyond a limit.
- * A component that keeps the rules but uses what cannot be built (async, imported modules) is valid.
+ * Validates a component that bin_read has read: index spaces and sorts, the types of everything that is connected,
+ * canonical options, resources, names (the notes in Binary.md, Explainer.md and CanonicalABI.md). GA_INVALID with
+ * offset and section; GA_LIMIT beyond a limit. A component that keeps the rules but uses what cannot be built
+ * (async, imported modules) is valid.
  */
 enum ga_status val_component(struct ga_arena *arena, const struct component *component,
                              struct ga_report *report) GA_MUST_USE;

@@ -28,7 +28,8 @@ static enum ga_status check_memory(struct type_scope *scope, const struct def *d
 {
     struct type_extern item;
     if (!def->canon.has_memory)
-        return def->canon.has_realloc ? fail(scope, def, "canonical option realloc without memory " SPEC_OPTIONS) : GA_OK;
+        return def->canon.has_realloc ? fail(scope, def, "canonical option realloc without memory " SPEC_OPTIONS)
+                                      : GA_OK;
     enum ga_status status = type_lookup(scope, SORT_CORE_MEMORY, def->canon.memory, def->offset, &item);
     if (status == GA_OK && (item.core->is64 || item.core->shared))
         return fail(scope, def, "canonical option memory with 64-bit addresses or sharing " SPEC_OPTIONS);
@@ -45,7 +46,8 @@ static enum ga_status check_async(struct type_scope *scope, const struct def *de
     if (!canon->has_callback)
         return GA_OK;
     return val_core_func_check(scope, canon->callback, "iii", "i",
-                               "canonical option callback must take three i32 and return an i32 " SPEC_OPTIONS, def->offset);
+                               "canonical option callback must take three i32 and return an i32 " SPEC_OPTIONS,
+                               def->offset);
 }
 
 static enum ga_status check_options(struct type_scope *scope, const struct def *def, struct needs needs)
@@ -133,7 +135,8 @@ static void print_core_func(const struct core_func_type *type, struct ga_buf *ou
     ga_buf_text(out, "]");
 }
 
-static enum ga_status check_callee(struct type_scope *scope, const struct def *def, const struct core_func_type *expected)
+static enum ga_status check_callee(struct type_scope *scope, const struct def *def,
+                                   const struct core_func_type *expected)
 {
     const struct core_func_type *actual;
     enum ga_status status = val_core_func_at(scope, def->canon.func, def->offset, &actual);
@@ -169,7 +172,7 @@ static enum ga_status lift(struct type_scope *scope, const struct def *def)
     struct core_func_type flat;
     enum ga_status status = type_func_at(scope, def->canon.type, def->offset, &func);
     if (status == GA_OK)
-        status = type_work(scope->context, 64 + (uint64_t)func->param_count, def->offset);
+        status = type_work(scope->context, TYPE_NODE_WORK * (4 + (uint64_t)func->param_count), def->offset);
     if (status != GA_OK)
         return status;
     if (def->canon.async && !func->async)
@@ -186,7 +189,8 @@ static enum ga_status lift(struct type_scope *scope, const struct def *def)
         status = check_callee(scope, def, &flat);
     if (status == GA_OK)
         status = check_post_return(scope, def, &flat);
-    return status == GA_OK ? type_push(scope, SORT_FUNC, (struct type_extern){.kind = EXTERN_FUNC, .func = func}) : status;
+    return status == GA_OK ? type_push(scope, SORT_FUNC, (struct type_extern){.kind = EXTERN_FUNC, .func = func})
+                           : status;
 }
 
 static enum ga_status lower(struct type_scope *scope, const struct def *def)
@@ -196,7 +200,7 @@ static enum ga_status lower(struct type_scope *scope, const struct def *def)
     struct core_func_type flat;
     enum ga_status status = type_lookup(scope, SORT_FUNC, def->canon.func, def->offset, &item);
     if (status == GA_OK)
-        status = type_work(scope->context, 64 + (uint64_t)item.func->param_count, def->offset);
+        status = type_work(scope->context, TYPE_NODE_WORK * (4 + (uint64_t)item.func->param_count), def->offset);
     if (status != GA_OK)
         return status;
     if (def->canon.async && !item.func->async)
@@ -254,8 +258,8 @@ static enum ga_status check_table(struct type_scope *scope, const struct def *de
 }
 
 /* The stream or future that a built-in is about; what it reads or writes asks for options. */
-static enum ga_status check_stream(struct type_scope *scope, const struct def *def, const struct bin_canon_builtin *builtin,
-                                   struct needs *needs)
+static enum ga_status check_stream(struct type_scope *scope, const struct def *def,
+                                   const struct bin_canon_builtin *builtin, struct needs *needs)
 {
     struct type_extern item;
     enum ga_status status = type_lookup(scope, SORT_TYPE, def->canon.operands[0], def->offset, &item);
@@ -281,18 +285,10 @@ static enum ga_status check_operands(struct type_scope *scope, const struct def 
     enum ga_status status = GA_OK;
     for (const char *letter = builtin->operands; *letter != 0 && status == GA_OK; letter++) {
         switch (*letter) {
-        case 't':
-            status = check_stream(scope, def, builtin, needs);
-            break;
-        case 'f':
-            status = check_core_type(scope, def, *operand);
-            break;
-        case 'm':
-            status = type_lookup(scope, SORT_CORE_MEMORY, *operand, def->offset, &item);
-            break;
-        case 'T':
-            status = check_table(scope, def, *operand);
-            break;
+        case 't': status = check_stream(scope, def, builtin, needs); break;
+        case 'f': status = check_core_type(scope, def, *operand); break;
+        case 'm': status = type_lookup(scope, SORT_CORE_MEMORY, *operand, def->offset, &item); break;
+        case 'T': status = check_table(scope, def, *operand); break;
         case 'v':
             if (*operand != CORE_I32)
                 status = fail(scope, def, "context of another type than i32 " SPEC);
@@ -347,8 +343,12 @@ static enum ga_status builtin(struct type_scope *scope, const struct def *def)
 enum ga_status val_canon(struct type_scope *scope, const struct def *def)
 {
     static enum ga_status (*const validators[])(struct type_scope *scope, const struct def *def) = {
-        [CANON_LIFT] = lift,          [CANON_LOWER] = lower,        [CANON_RESOURCE_NEW] = resource,
-        [CANON_RESOURCE_DROP] = resource, [CANON_RESOURCE_REP] = resource, [CANON_ASYNC] = builtin,
+        [CANON_LIFT] = lift,
+        [CANON_LOWER] = lower,
+        [CANON_RESOURCE_NEW] = resource,
+        [CANON_RESOURCE_DROP] = resource,
+        [CANON_RESOURCE_REP] = resource,
+        [CANON_ASYNC] = builtin,
     };
     return validators[def->canon.kind](scope, def);
 }

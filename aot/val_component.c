@@ -17,11 +17,6 @@ enum ga_status val_fail(const struct type_scope *scope, uint64_t offset, const c
     return ga_report_at(scope->context->report, GA_INVALID, offset, "%s", text);
 }
 
-int val_shown(struct slice name)
-{
-    return name.size < 200 ? (int)name.size : 200;
-}
-
 /* --- types --- */
 
 static enum ga_status core_type(struct type_scope *scope, const struct def *def)
@@ -52,7 +47,9 @@ static enum ga_status all_definitions(struct type_scope *scope, const struct com
 static enum ga_status component(struct type_scope *scope, const struct def *def)
 {
     struct type_scope *inner = type_scope_new(scope->context, scope, SCOPE_COMPONENT);
-    enum ga_status status = all_definitions(inner, def->component);
+    enum ga_status status = type_work(scope->context, TYPE_SCOPE_WORK, def->offset);
+    if (status == GA_OK)
+        status = all_definitions(inner, def->component);
     if (status != GA_OK)
         return status;
     struct type_extern item = {.kind = EXTERN_COMPONENT, .component = type_of_component(inner)};
@@ -76,7 +73,7 @@ static enum ga_status instantiate(struct type_scope *scope, const struct def *de
         status = type_lookup(scope, arg->item.sort, arg->item.index, arg->offset, &item);
         if (status == GA_OK && !ga_map_add(&args, arg->name.data, arg->name.size, extern_copy(scope, item)))
             return val_fail(scope, arg->offset, "two arguments of the name \"%.*s\" (Binary.md, Instance Definitions)",
-                            val_shown(arg->name), arg->name.data);
+                            type_shown(arg->name), arg->name.data);
     }
     struct type_instance *instance;
     if (status == GA_OK)
@@ -86,7 +83,8 @@ static enum ga_status instantiate(struct type_scope *scope, const struct def *de
     return type_push(scope, SORT_INSTANCE, (struct type_extern){.kind = EXTERN_INSTANCE, .instance = instance});
 }
 
-/* An instance that is a bag of exports. Its resources have no names here by which annotated names could refer to them. */
+/* An instance that is a bag of exports. Its resources have no names here by which annotated names could refer to
+ * them. */
 static enum ga_status bag(struct type_scope *scope, const struct def *def)
 {
     struct type_surface *surface = type_surface_new(scope->context->arena);
@@ -134,8 +132,8 @@ static enum ga_status alias(struct type_scope *scope, const struct def *def)
     struct type_extern item;
     if (def->alias.kind == ALIAS_CORE_EXPORT)
         return val_core_alias(scope, def);
-    enum ga_status status = def->alias.kind == ALIAS_OUTER ? outer_item(scope, def, &item)
-                                                           : type_alias_export(scope, def, &item);
+    enum ga_status status =
+        def->alias.kind == ALIAS_OUTER ? outer_item(scope, def, &item) : type_alias_export(scope, def, &item);
     return status == GA_OK ? type_push(scope, def->alias.sort, item) : status;
 }
 
@@ -149,24 +147,23 @@ static enum ga_status import(struct type_scope *scope, const struct def *def)
     return status == GA_OK ? type_surface_add(scope, true, &name, item) : status;
 }
 
-static enum ga_status export(struct type_scope *scope, const struct def *def)
-{
+static enum ga_status export(struct type_scope *scope, const struct def *def) {
     struct type_surface_name name = {def->export.name, def->export.version_suffix, def->export.implements, def->offset};
     struct type_extern item;
     enum ga_status status = type_lookup(scope, def->export.item.sort, def->export.item.index, def->offset, &item);
-    if (status == GA_OK && def->export.has_desc && def->export.desc.sort != def->export.item.sort)
-        return val_fail(scope, def->offset, "export of a %s that is described as a %s (Binary.md, Import and Export Definitions)",
-                        type_sort_name(def->export.item.sort), type_sort_name(def->export.desc.sort));
+    if (status == GA_OK && def->export.has_desc && def->export.desc.sort != def->export.item.sort) return val_fail(
+        scope, def->offset, "export of a %s that is described as a %s (Binary.md, Import and Export Definitions)",
+        type_sort_name(def->export.item.sort), type_sort_name(def->export.desc.sort));
     if (status == GA_OK && def->export.has_desc)
         status = type_ascribe(scope, item, &def->export.desc, name.name, def->offset, &item);
-    else if (status == GA_OK)
-        item = type_rename(scope->context, item, name.name);
+    else if (status == GA_OK) item = type_rename(scope->context, item, name.name);
     return status == GA_OK ? type_surface_add(scope, false, &name, item) : status;
 }
 
 static enum ga_status refused(struct type_scope *scope, const struct def *def)
 {
-    return val_fail(scope, def->offset, "%s definitions are not part of the component model yet (Explainer.md, Gated Features)",
+    return val_fail(scope, def->offset,
+                    "%s definitions are not part of the component model yet (Explainer.md, Gated Features)",
                     def->kind == DEF_START ? "start" : "value");
 }
 

@@ -8,7 +8,8 @@
 #define SPEC "(Binary.md, Instance Definitions)"
 #define ITEM_WORK 16 /* of copying an export */
 
-/* In a component, two-level names of imports must differ, as they may have to become one (Explainer.md, "Instance Definitions"). */
+/* In a component, two-level names of imports must differ, as they may have to become one (Explainer.md, "Instance
+ * Definitions"). */
 static enum ga_status check_import_names(struct type_scope *scope, const struct core_module *module, uint64_t offset)
 {
     struct ga_arena *arena = scope->context->arena;
@@ -22,8 +23,10 @@ static enum ga_status check_import_names(struct type_scope *scope, const struct 
             ga_map_add(&modules, import->module.data, import->module.size, names);
         }
         if (!ga_map_add(names, import->name.data, import->name.size, scope))
-            return val_fail(scope, offset, "core module that imports \"%.*s\" \"%.*s\" twice (Explainer.md, Type Definitions)",
-                            val_shown(import->module), import->module.data, val_shown(import->name), import->name.data);
+            return val_fail(scope, offset,
+                            "core module that imports \"%.*s\" \"%.*s\" twice (Explainer.md, Type Definitions)",
+                            type_shown(import->module), import->module.data, type_shown(import->name),
+                            import->name.data);
     }
     return GA_OK;
 }
@@ -66,23 +69,23 @@ static enum ga_status bag(struct type_scope *scope, const struct def *def)
         if (status != GA_OK)
             return status;
         if (!ga_map_add(exports, export->name.data, export->name.size, (void *)item.core))
-            return val_fail(scope, export->offset, "two exports of the name \"%.*s\" " SPEC, val_shown(export->name),
+            return val_fail(scope, export->offset, "two exports of the name \"%.*s\" " SPEC, type_shown(export->name),
                             export->name.data);
     }
     return push_instance(scope, exports);
 }
 
-static enum ga_status check_import(struct type_scope *scope, const struct core_import *import, const struct ga_map *args,
-                                   uint64_t offset)
+static enum ga_status check_import(struct type_scope *scope, const struct core_import *import,
+                                   const struct ga_map *args, uint64_t offset)
 {
     const struct ga_map *given = ga_map_get(args, import->module.data, import->module.size);
     if (given == NULL)
         return val_fail(scope, offset, "core instance without the argument \"%.*s\" that its module imports " SPEC,
-                        val_shown(import->module), import->module.data);
+                        type_shown(import->module), import->module.data);
     const struct core_extern_type *type = ga_map_get(given, import->name.data, import->name.size);
     if (type == NULL || !type_core_matches(type, &import->type))
         return val_fail(scope, offset, "import \"%.*s\" \"%.*s\" of a core module: the argument %s " SPEC,
-                        val_shown(import->module), import->module.data, val_shown(import->name), import->name.data,
+                        type_shown(import->module), import->module.data, type_shown(import->name), import->name.data,
                         type == NULL ? "does not export this name" : "exports something of another type");
     return GA_OK;
 }
@@ -96,12 +99,13 @@ static enum ga_status instantiate(struct type_scope *scope, const struct def *de
         const struct named_index *arg = &def->instance.items.items[i];
         status = type_lookup(scope, SORT_CORE_INSTANCE, arg->item.index, arg->offset, &item);
         if (status == GA_OK && !ga_map_add(&args, arg->name.data, arg->name.size, (void *)item.core_exports))
-            return val_fail(scope, arg->offset, "two arguments of the name \"%.*s\" " SPEC, val_shown(arg->name),
+            return val_fail(scope, arg->offset, "two arguments of the name \"%.*s\" " SPEC, type_shown(arg->name),
                             arg->name.data);
     }
     if (status == GA_OK)
-        status = type_work(scope->context, ITEM_WORK * ((uint64_t)module.module->import_count + module.module->export_count),
-                           def->offset);
+        status =
+            type_work(scope->context, ITEM_WORK * ((uint64_t)module.module->import_count + module.module->export_count),
+                      def->offset);
     for (uint32_t i = 0; status == GA_OK && i < module.module->import_count; i++)
         status = check_import(scope, &module.module->imports[i], &args, def->offset);
     if (status != GA_OK)
@@ -134,11 +138,13 @@ enum ga_status val_core_alias(struct type_scope *scope, const struct def *def)
     const struct core_extern_type *type = ga_map_get(instance.core_exports, name.data, name.size);
     if (type == NULL)
         return val_fail(scope, def->offset, "core instance %u has no export \"%.*s\" (Binary.md, Alias Definitions)",
-                        def->alias.instance, val_shown(name), name.data);
+                        def->alias.instance, type_shown(name), name.data);
     if (sorts[type->kind] != def->alias.sort)
-        return val_fail(scope, def->offset, "export \"%.*s\" of core instance %u is not a %s but a %s "
-                        "(Binary.md, Alias Definitions)", val_shown(name), name.data, def->alias.instance,
-                        type_sort_name(def->alias.sort), type_sort_name(sorts[type->kind]));
+        return val_fail(scope, def->offset,
+                        "export \"%.*s\" of core instance %u is not a %s but a %s "
+                        "(Binary.md, Alias Definitions)",
+                        type_shown(name), name.data, def->alias.instance, type_sort_name(def->alias.sort),
+                        type_sort_name(sorts[type->kind]));
     return type_push(scope, def->alias.sort, (struct type_extern){.kind = EXTERN_CORE_ITEM, .core = type});
 }
 
@@ -170,8 +176,8 @@ void val_core_func_type(struct ga_arena *arena, const char *params, const char *
     out->results = core_vals(arena, results, v, &out->result_count);
 }
 
-enum ga_status val_core_func_check(const struct type_scope *scope, uint32_t index, const char *params, const char *results,
-                                   const char *what, uint64_t offset)
+enum ga_status val_core_func_check(const struct type_scope *scope, uint32_t index, const char *params,
+                                   const char *results, const char *what, uint64_t offset)
 {
     const struct core_func_type *actual;
     struct core_func_type expected;

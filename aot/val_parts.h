@@ -15,16 +15,13 @@ enum ga_status val_core_func_at(const struct type_scope *scope, uint32_t index, 
                                 const struct core_func_type **out) GA_MUST_USE;
 
 /* GA_INVALID unless it has exactly this type: letters as in struct bin_canon_builtin. `what` is the sentence. */
-enum ga_status val_core_func_check(const struct type_scope *scope, uint32_t index, const char *params, const char *results,
-                                   const char *what, uint64_t offset) GA_MUST_USE;
+enum ga_status val_core_func_check(const struct type_scope *scope, uint32_t index, const char *params,
+                                   const char *results, const char *what, uint64_t offset) GA_MUST_USE;
 enum ga_status val_push_core_func(struct type_scope *scope, const struct core_func_type *type) GA_MUST_USE;
 void val_core_func_type(struct ga_arena *arena, const char *params, const char *results, uint8_t v,
                         struct core_func_type *out);
 
 __attribute__((format(printf, 3, 4))) enum ga_status val_fail(const struct type_scope *scope, uint64_t offset,
                                                               const char *format, ...);
-
-/* At most so much of a name is shown. */
-int val_shown(struct slice name);
 
 #endif

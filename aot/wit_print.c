@@ -1,9 +1,10 @@
 /*
  * A component's world as WIT text.
  *
- * A component knows no interfaces, only instances whose types are equal to each other or new aliases of each other. Interfaces come back like this:
- * every import or export with an interface's name is that interface (one that is both is printed once, with the items of both); a type
- * belongs to the interface where its alias, or its resource, is seen first; where it is seen again it is a `use`.
+ * A component knows no interfaces, only instances whose types are equal to each other or new aliases of each
+ * other. Interfaces come back like this: every import or export with an interface's name is that interface (one
+ * that is both is printed once, with the items of both); a type belongs to the interface where its alias, or its
+ * resource, is seen first; where it is seen again it is a `use`.
  */
 #include "wit_print.h"
 
@@ -30,7 +31,7 @@ struct wit_interface {
     struct slice version;
     GA_VEC(struct wit_item) items;
     GA_VEC(struct wit_use) uses;
-    struct ga_map names;  /* of items and uses: taken */
+    struct ga_map names; /* of items and uses: taken */
 };
 
 /* Where a type is defined, or what it is called in an interface. */
@@ -40,6 +41,8 @@ struct wit_home {
 };
 
 struct wit_printer {
+    struct type_context *context;
+    enum ga_status status; /* sticky: GA_LIMIT when it is too much */
     struct ga_arena *arena;
     struct ga_buf *out;
     GA_VEC(struct wit_interface *) interfaces;
@@ -50,14 +53,22 @@ struct wit_printer {
     const char *indent;
 };
 
+/* What types unfold to can be far more than the component; so it is with what searching takes. */
+static bool step(struct wit_printer *printer, uint64_t steps)
+{
+    if (printer->status == GA_OK)
+        printer->status = type_work(printer->context, steps, 0);
+    return printer->status == GA_OK;
+}
+
 /* --- text --- */
 
 static const char *const keywords[] = {
-    "as",     "async",  "bool",   "borrow",  "char",    "constructor", "enum",   "error-context", "export",  "f32",
-    "f64",    "flags",  "from",   "func",    "future",  "import",      "include", "interface",    "list",    "map",
-    "option", "own",    "package", "record", "resource", "result",     "s16",    "s32",           "s64",     "s8",
-    "static", "stream", "string", "tuple",   "type",    "u16",         "u32",    "u64",           "u8",      "use",
-    "variant", "with",  "world",
+    "as",   "async", "bool",   "borrow", "char",    "constructor", "enum",     "error-context", "export",
+    "f32",  "f64",   "flags",  "from",   "func",    "future",      "import",   "include",       "interface",
+    "list", "map",   "option", "own",    "package", "record",      "resource", "result",        "s16",
+    "s32",  "s64",   "s8",     "static", "stream",  "string",      "tuple",    "type",          "u16",
+    "u32",  "u64",   "u8",     "use",    "variant", "with",        "world",
 };
 
 static void print_text(struct wit_printer *printer, const char *text)
@@ -102,8 +113,8 @@ static struct wit_home *home_find(const struct ga_map *map, uint32_t key)
     return ga_map_get(map, (const char *)&key, sizeof key);
 }
 
-static void home_add(struct wit_printer *printer, struct ga_map *map, uint32_t key, const struct wit_interface *interface,
-                     struct slice name)
+static void home_add(struct wit_printer *printer, struct ga_map *map, uint32_t key,
+                     const struct wit_interface *interface, struct slice name)
 {
     struct keyed_home {
         uint32_t key;
@@ -133,9 +144,12 @@ static const struct wit_home *other_home(const struct wit_printer *printer, cons
     return home != NULL && (home->interface != printer->current || !name_equal(home->name, item->name)) ? home : NULL;
 }
 
-static const struct wit_item *find_item(const struct wit_interface *interface, uint32_t resource)
+static const struct wit_item *find_item(struct wit_printer *printer, uint32_t resource)
 {
-    for (uint32_t i = 0; i < interface->items.count; i++) {
+    const struct wit_interface *interface = printer->current;
+    const struct wit_home *home = home_find(&printer->resources, resource);
+    bool here = home == NULL || home->interface == interface; /* its own are found by name */
+    for (uint32_t i = 0; !here && i < interface->items.count && step(printer, 1); i++) {
         const struct wit_item *item = &interface->items.items[i];
         if (item->type.kind == EXTERN_RESOURCE && item->type.resource->id == resource)
             return item;
@@ -147,7 +161,7 @@ static const struct wit_item *find_item(const struct wit_interface *interface, u
 static struct slice use_name(struct wit_printer *printer, const struct wit_home *home)
 {
     struct wit_interface *current = printer->current;
-    for (uint32_t i = 0; i < current->uses.count; i++) {
+    for (uint32_t i = 0; i < current->uses.count && step(printer, 1); i++) {
         const struct wit_use *use = &current->uses.items[i];
         if (use->from == home->interface && name_equal(use->name, home->name))
             return use->local;
@@ -172,7 +186,7 @@ static void print_type(struct wit_printer *printer, const struct type_val *type)
 
 static void print_resource(struct wit_printer *printer, const struct type_resource *resource)
 {
-    const struct wit_item *item = find_item(printer->current, resource->id);
+    const struct wit_item *item = find_item(printer, resource->id);
     const struct wit_home *home = home_find(&printer->resources, resource->id);
     if (item != NULL)
         print_name(printer, item->name);
@@ -213,49 +227,36 @@ static void print_elements(struct wit_printer *printer, const char *name, const 
 static void print_anonymous(struct wit_printer *printer, const struct type_val *type)
 {
     switch (type->kind) {
-    case VAL_LIST:
-        print_elements(printer, "list", type->element, NULL);
-        break;
-    case VAL_OPTION:
-        print_elements(printer, "option", type->element, NULL);
-        break;
-    case VAL_STREAM:
-        print_elements(printer, "stream", type->element, NULL);
-        break;
-    case VAL_FUTURE:
-        print_elements(printer, "future", type->element, NULL);
-        break;
-    case VAL_RESULT:
-        print_elements(printer, "result", type->element, type->err);
-        break;
-    case VAL_MAP:
-        print_elements(printer, "map", type->err, type->element);
-        break;
+    case VAL_LIST: print_elements(printer, "list", type->element, NULL); break;
+    case VAL_OPTION: print_elements(printer, "option", type->element, NULL); break;
+    case VAL_STREAM: print_elements(printer, "stream", type->element, NULL); break;
+    case VAL_FUTURE: print_elements(printer, "future", type->element, NULL); break;
+    case VAL_RESULT: print_elements(printer, "result", type->element, type->err); break;
+    case VAL_MAP: print_elements(printer, "map", type->err, type->element); break;
     case VAL_FIXED_LIST:
         print_text(printer, "list<");
         print_type(printer, type->element);
         ga_buf_printf(printer->out, ", %u>", type->length);
         break;
-    case VAL_TUPLE:
-        print_list(printer, "tuple<", type->members, type->member_count);
-        break;
-    case VAL_OWN:
-        print_resource(printer, type->resource);
-        break;
+    case VAL_TUPLE: print_list(printer, "tuple<", type->members, type->member_count); break;
+    case VAL_OWN: print_resource(printer, type->resource); break;
     case VAL_BORROW:
         print_text(printer, "borrow<");
         print_resource(printer, type->resource);
         print_text(printer, ">");
         break;
-    default:
-        type_val_signature(type, printer->out);
+    default: /* a primitive; or what an instance inside an instance names, which WIT cannot say */
+        if (step(printer, type->size))
+            type_val_signature(type, printer->out);
     }
 }
 
 static void print_type(struct wit_printer *printer, const struct type_val *type)
 {
-    const struct wit_home *home = type->resource == NULL && type->alias != 0 ? home_find(&printer->aliases, type->alias)
-                                                                             : NULL;
+    const struct wit_home *home =
+        type->resource == NULL && type->alias != 0 ? home_find(&printer->aliases, type->alias) : NULL;
+    if (!step(printer, TYPE_NODE_WORK))
+        return;
     if (home != NULL)
         print_name(printer, local_name(printer, home));
     else
@@ -291,7 +292,8 @@ static void print_func(struct wit_printer *printer, const struct type_func *func
 
 /* --- items of an interface --- */
 
-static void print_members(struct wit_printer *printer, const char *keyword, struct slice name, const struct type_val *type)
+static void print_members(struct wit_printer *printer, const char *keyword, struct slice name,
+                          const struct type_val *type)
 {
     ga_buf_printf(printer->out, "%s%s ", printer->indent, keyword);
     print_name(printer, name);
@@ -313,8 +315,8 @@ static void print_members(struct wit_printer *printer, const char *keyword, stru
 static void print_type_item(struct wit_printer *printer, const struct wit_item *item)
 {
     static const char *const keyword[] = {
-        [VAL_RECORD] = "record", [VAL_VARIANT] = "variant", [VAL_ENUM] = "enum", [VAL_FLAGS] = "flags",
-        [VAL_FUTURE] = NULL,
+        [VAL_RECORD] = "record", [VAL_VARIANT] = "variant", [VAL_ENUM] = "enum",
+        [VAL_FLAGS] = "flags",   [VAL_FUTURE] = NULL,
     };
     if (keyword[item->type.value->kind] != NULL) {
         print_members(printer, keyword[item->type.value->kind], item->name, item->type.value);
@@ -354,7 +356,7 @@ static void print_resource_item(struct wit_printer *printer, const struct wit_it
     struct name name;
     ga_buf_printf(printer->out, "%sresource ", printer->indent);
     print_name(printer, item->name);
-    for (uint32_t i = 0; i < printer->current->items.count; i++) {
+    for (uint32_t i = 0; i < printer->current->items.count && step(printer, 1); i++) {
         const struct wit_item *func = &printer->current->items.items[i];
         if (func->type.kind != EXTERN_FUNC || !is_annotated(func->name, &name) ||
             !name_same_label(name.resource, item->name))
@@ -457,7 +459,7 @@ static void print_package(struct wit_printer *printer, uint32_t first)
         print_slice(printer, package->version);
     }
     print_text(printer, " {\n");
-    for (uint32_t i = first; i < printer->interfaces.count; i++) {
+    for (uint32_t i = first; i < printer->interfaces.count && step(printer, 1); i++) {
         struct wit_interface *interface = printer->interfaces.items[i];
         if (!same_package(interface, package))
             continue;
@@ -474,7 +476,7 @@ static void print_packages(struct wit_printer *printer)
 {
     for (uint32_t i = 0; i < printer->interfaces.count; i++) {
         bool printed = printer->interfaces.items[i]->package.size == 0;
-        for (uint32_t j = 0; j < i && !printed; j++)
+        for (uint32_t j = 0; j < i && !printed && step(printer, 1); j++)
             printed = same_package(printer->interfaces.items[i], printer->interfaces.items[j]);
         if (!printed)
             print_package(printer, i);
@@ -491,7 +493,8 @@ static struct wit_interface *interface_new(struct wit_printer *printer, struct s
     return interface;
 }
 
-static void add_item(struct wit_printer *printer, struct wit_interface *interface, struct slice name, struct type_extern type)
+static void add_item(struct wit_printer *printer, struct wit_interface *interface, struct slice name,
+                     struct type_extern type)
 {
     struct wit_item item = {name, type};
     if (ga_map_add(&interface->names, name.data, name.size, interface))
@@ -511,8 +514,9 @@ static void add_items(struct wit_printer *printer, struct wit_interface *interfa
 static bool is_interface(struct slice text, struct name *name)
 {
     /* a canonical version with a suffix is kept as it stands */
-    return name_parse(text, (struct slice){NULL, 0}, name) == NULL ? name->kind == NAME_INTERFACE
-                                                                   : name->kind == NAME_INTERFACE && name->interface.size > 0;
+    return name_parse(text, (struct slice){NULL, 0}, name) == NULL
+               ? name->kind == NAME_INTERFACE
+               : name->kind == NAME_INTERFACE && name->interface.size > 0;
 }
 
 /* Finds or makes the interface of an imported or exported instance. */
@@ -558,7 +562,7 @@ static void collect(struct wit_printer *printer, struct world *world, const stru
         *item = (struct world_item){import, {name, *type}, NULL};
         if (type->kind == EXTERN_INSTANCE)
             item->interface = collect_instance(printer, name, type->instance);
-        else if (import && (type->kind == EXTERN_FUNC || type->kind == EXTERN_TYPE || type->kind == EXTERN_RESOURCE))
+        else if ((import && type->kind == EXTERN_FUNC) || type->kind == EXTERN_TYPE || type->kind == EXTERN_RESOURCE)
             add_item(printer, world->scope, name, *type);
     }
 }
@@ -584,13 +588,11 @@ static void print_world_items(struct wit_printer *printer, const struct world *w
         bool type = item->item.type.kind == EXTERN_TYPE || item->item.type.kind == EXTERN_RESOURCE;
         if (item->interface != NULL) {
             print_world_instance(printer, item);
-        } else if (type && !item->import) {
-            print_text(printer, "  // export type ");
-            print_slice(printer, item->item.name);
-            print_text(printer, "\n");
-        } else {
-            print_item(printer, &item->item, type ? "" : item->import ? "import " : "export ");
+            continue;
         }
+        if (type && !item->import)
+            print_text(printer, "  // exported, which WIT cannot say of a type alone:\n");
+        print_item(printer, &item->item, type ? "" : item->import ? "import " : "export ");
     }
 }
 
@@ -617,12 +619,12 @@ enum ga_status wit_print_world(struct ga_arena *arena, const struct component *c
     enum ga_status status = val_component_scope(&context, component, &scope);
     if (status != GA_OK)
         return status;
-    struct wit_printer printer = {.arena = arena, .out = out};
+    struct wit_printer printer = {.context = &context, .arena = arena, .out = out};
     printer.by_name.arena = printer.aliases.arena = printer.resources.arena = arena;
     struct world world = {.scope = interface_new(&printer, (struct slice){"root", 4})};
     collect(&printer, &world, scope->imports, true);
     collect(&printer, &world, scope->exports, false);
     print_world(&printer, &world);
     print_packages(&printer);
-    return GA_OK;
+    return printer.status;
 }

@@ -1,4 +1,5 @@
-/* libFuzzer entry: whatever the bytes are, reading and validating end soon, with success or an error that has a text. */
+/* libFuzzer entry: whatever the bytes are, reading and validating end soon, with success or an error that has a
+ * text. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
     X(COMPONENT_TYPES, 1000000, "types of a component")                                                      \
     X(TYPE_DEPTH, 100, "nesting of a type")                                                                  \
     X(TYPE_SIZE, 1000000, "size of a type, all parts counted")                                               \
-    X(TYPE_WORK, 100000000, "steps of resolving and comparing types")                                        \
+    X(TYPE_WORK, 20000000, "steps of resolving and comparing types")                                        \
     X(NAME_BYTES, 100000, "bytes of a name")                                                                 \
     X(CORE_INSTANCES, 4096, "core instances after linking")                                                  \
     X(COMPONENT_INSTANCES, 4096, "component instances after linking")                                        \
