@@ -30,8 +30,8 @@ struct ckpt_info {
 
 struct ckpt;
 
-/* directory_fd stays the caller's, and open as long as the ckpt; -1: there are no slots, only the start image. Ignores SIGXFSZ in this process: a file-size limit is
- * reported like a full disk. */
+/* directory_fd stays the caller's, and open as long as the ckpt; -1: there are no slots, only the start image.
+ * Ignores SIGXFSZ in this process: a file-size limit is reported like a full disk. */
 enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt_out,
                          struct ga_report *report) GA_MUST_USE;
 

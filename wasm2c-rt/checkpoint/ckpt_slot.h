@@ -52,8 +52,8 @@ struct ckpt_slot {
     struct ckpt_stamp stamp; /* as it was when we last left it, or when it was verified */
 };
 
-/* Opens the file if it exists, and reads its header. A missing, foreign or damaged one, or one that cannot be opened, is
- * no failure: slot->valid is false then. */
+/* Opens the file if it exists, and reads its header. A missing, foreign or damaged one, or one that cannot be opened,
+ * is no failure: slot->valid is false then. */
 enum ga_status ckpt_slot_open(struct ckpt_slot *slot, struct ckpt_id id, struct ga_report *report) GA_MUST_USE;
 void ckpt_slot_close(struct ckpt_slot *slot);
 

@@ -23,7 +23,7 @@
 /* --- configuration: one is supported; whoever asks for another is told here --- */
 
 #if !defined(__linux__) || !defined(__LP64__) || !defined(__x86_64__)
-#error "golem-aot's runtime is for 64-bit Linux on x86-64"
+#    error "golem-aot's runtime is for 64-bit Linux on x86-64"
 #endif
 #if defined(__PIE__) || defined(__PIC__)
 #    error "compile with -fno-pie: code addresses are guest state and must be the same in every process"
@@ -92,10 +92,10 @@
 #    define WASM_RT_SANITY_CHECKS 0
 #endif
 
-/* 1 tells undefined element, uninitialized element and type mismatch apart in call_indirect. The output of wasm2c
- * 1.0.42 has one function with the names it takes for this; older output does not compile with it. */
+/* 1 tells undefined element, uninitialized element and type mismatch apart in call_indirect, where the output
+ * allows. */
 #ifndef WASM_RT_CALL_INDIRECT_DETAIL
-#    define WASM_RT_CALL_INDIRECT_DETAIL 0
+#    define WASM_RT_CALL_INDIRECT_DETAIL 1
 #endif
 
 /* --- the compiler --- */
@@ -259,14 +259,25 @@ void wasm_rt_free_funcref_table(wasm_rt_funcref_table_t *table);
 void wasm_rt_free_externref_table(wasm_rt_externref_table_t *table);
 
 #if WASM_RT_CALL_INDIRECT_DETAIL
-/* Evaluated where generated code has found that a call_indirect fails. */
+/*
+ * In the output of wasm2c 1.0.42 and newer, one function finds that a call_indirect fails; its parameters are `table`
+ * and `index`, and with it comes a macro W2C_COLD_FUNC, an attribute. So WASM_RT_TRAP_CALL_INDIRECT becomes a look at
+ * that table where the macro exists, and stays the plain number where it does not.
+ */
 static inline wasm_rt_trap_t wasm_rt_call_indirect_reason(const wasm_rt_funcref_table_t *table, uint32_t index)
 {
     if (index >= table->size)
         return WASM_RT_TRAP_UNDEFINED_ELEMENT;
     return table->data[index].func ? WASM_RT_TRAP_CALL_INDIRECT : WASM_RT_TRAP_UNINITIALIZED_ELEMENT;
 }
-#    define WASM_RT_TRAP_CALL_INDIRECT wasm_rt_call_indirect_reason(table, index)
+enum { WASM_RT_TRAP_CALL_INDIRECT_PLAIN = WASM_RT_TRAP_CALL_INDIRECT };
+#    define WASM_RT_TRAP_CALL_INDIRECT WASM_RT_IF_COLD(W2C_COLD_FUNC)
+#    define WASM_RT_IF_COLD(attribute) WASM_RT_IF_COLD_PASTE(attribute)
+#    define WASM_RT_IF_COLD_PASTE(attribute) \
+        WASM_RT_IF_COLD_PICK(WASM_RT_COLD_##attribute, WASM_RT_TRAP_CALL_INDIRECT_PLAIN, )
+#    define WASM_RT_COLD___attribute__(arguments) , wasm_rt_call_indirect_reason(table, index)
+#    define WASM_RT_IF_COLD_PICK(...) WASM_RT_SECOND(__VA_ARGS__)
+#    define WASM_RT_SECOND(first, second, ...) second
 #endif
 
 /* --- life --- */
