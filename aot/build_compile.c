@@ -135,8 +135,17 @@ static void add_object_job(struct compilation *compilation, const char *c_path, 
     add_cc(compilation, &arguments);
     for (uint32_t i = 0; i < flags.count; i++)
         add_word(arena, &arguments, flags.items[i]);
-    const char *const rest[] = {
-        "-I", compilation->source->tools->include, "-I", compilation->directory, "-c", "-o", job->path, c_path, NULL};
+    /* Paths of this build do not get into objects, wherever its directory lies. */
+    const char *const rest[] = {ga_arena_printf(arena, "-ffile-prefix-map=%s/=", compilation->directory),
+                                "-I",
+                                compilation->source->tools->include,
+                                "-I",
+                                compilation->directory,
+                                "-c",
+                                "-o",
+                                job->path,
+                                c_path,
+                                NULL};
     add_words(arena, &arguments, rest);
     add_word(arena, &arguments, NULL);
     build_pool_add(compilation->source->pool,
