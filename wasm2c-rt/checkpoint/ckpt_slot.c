@@ -381,11 +381,20 @@ static enum ga_status create_file(struct ckpt_slot *slot, struct ga_report *repo
     return GA_OK;
 }
 
+/* Whether a checkpoint written here could be mapped at all: some file systems cannot. */
+static bool can_be_mapped(const struct ckpt_slot *slot)
+{
+    void *probe = mmap(NULL, CKPT_PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, slot->fd, 0);
+    return probe != MAP_FAILED && munmap(probe, CKPT_PAGE_BYTES) == 0;
+}
+
 enum ga_status ckpt_slot_begin(struct ckpt_slot *slot, struct ga_report *report)
 {
     static const uint8_t no_header[CKPT_PAGE_BYTES];
     if (slot->fd < 0 && create_file(slot, report) != GA_OK)
         return report->status;
+    if (!can_be_mapped(slot))
+        return ga_report_errno(report, errno, "%s: cannot map", slot->name);
     bool keeps_pages = slot->valid && slot->table_read;
     uint64_t keep_bytes = keeps_pages ? slot->header.table_offset : 0;
     slot->valid = false;
