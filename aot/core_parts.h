@@ -56,6 +56,12 @@ struct core_tail_call {
     uint32_t at, end; /* offsets in the body, of the opcode and behind its immediates */
 };
 
+/* An imported function in an element segment that is not declarative: where its index stands. */
+struct core_element_import {
+    const uint8_t *at, *end;
+    uint32_t func;
+};
+
 struct core_parts {
     const uint8_t *start, *end; /* the module's bytes */
     struct core_section sections[SECTION_COUNT];
@@ -66,6 +72,7 @@ struct core_parts {
     GA_VEC(struct slice) import_descs; /* kind and type of each import, as written */
     GA_VEC(uint32_t) export_indexes;   /* in the index space of the export's kind */
     GA_VEC(uint8_t) elements;          /* the segments' element types */
+    GA_VEC(struct core_element_import) element_imports;
     GA_VEC(struct core_data_segment) data;
     uint32_t data_count; /* of the data count section */
     uint32_t start_func;

@@ -6,8 +6,8 @@
 #include "ga_assert.h"
 
 /*
- * The pre-pass: a module as it is in, a module as wasm2c should see it out. All sections but import, export, start, code and
- * data go over as they are; what was an index before is the same index afterwards.
+ * The pre-pass: a module as it is in, a module as wasm2c should see it out. All sections but import, function, export, start,
+ * element, code and data go over as they are; what was an index before is the same index afterwards.
  *
  * Names. wasm2c makes global C symbols of the names of imports and exports, so two modules of one component that import the
  * same name would meet. "<prefix>i<i>"."f" cannot: the prefix is a hash of the module itself (over a text in which
@@ -23,8 +23,20 @@
  * new compilation. An active segment's initialisation is the same wherever it is done between the elements' and the start
  * function's, so the glue does it (core.h). If memory.init or data.drop occur, the active segments are left as empty passive ones:
  * the other segments keep their indexes, and active ones count as dropped, thus empty, from the start anyhow.
+ *
+ * Imported functions in element segments. wasm2c gives such a table entry the address of the field that holds the provider's
+ * instance, not the instance (its ref.func instruction does it right). So each gets a function of the module's own that calls it,
+ * behind all others, and the segments name that one; a declarative segment at the end keeps the imports declared.
  */
-enum { PREFIX_BYTES = 17, OP_CALL = 0x10, OP_CALL_INDIRECT = 0x11, OP_RETURN_CALL = 0x12, OP_RETURN = 0x0f };
+enum { PREFIX_BYTES = 17 };
+enum {
+    OP_END = 0x0b,
+    OP_RETURN = 0x0f,
+    OP_CALL = 0x10,
+    OP_CALL_INDIRECT = 0x11,
+    OP_RETURN_CALL = 0x12,
+    OP_LOCAL_GET = 0x20
+};
 
 struct preparation {
     struct ga_arena *arena;
@@ -32,6 +44,8 @@ struct preparation {
     const struct core_parts *parts;
     struct core_prepared *out;
     bool take_data;
+    GA_VEC(uint32_t) forwarded; /* imported functions that get a function which calls them */
+    uint32_t *forwarder;        /* by imported function: the index of that one, or 0 */
 };
 
 /* --- refusals --- */
@@ -147,6 +161,81 @@ static void take_data(struct preparation *preparation)
     hash_name(out->data_symbol, 'd', out->data.data, out->data.size);
 }
 
+/* --- imported functions in element segments --- */
+
+static void collect_forwarded(struct preparation *preparation)
+{
+    const struct core_parts *parts = preparation->parts;
+    preparation->forwarder = ga_arena_array(preparation->arena, parts->imported_funcs, sizeof *preparation->forwarder);
+    for (uint32_t i = 0; i < parts->element_imports.count; i++) {
+        uint32_t func = parts->element_imports.items[i].func;
+        if (preparation->forwarder[func])
+            continue;
+        preparation->forwarder[func] = parts->funcs.count + preparation->forwarded.count;
+        *GA_PUSH(preparation->arena, &preparation->forwarded) = func;
+    }
+}
+
+/* (func (param ...) (result ...) local.get 0 ... call func) */
+static void put_forwarder(const struct preparation *preparation, uint32_t func, struct ga_buf *section)
+{
+    const struct core_parts *parts = preparation->parts;
+    struct ga_buf body = {0};
+    ga_buf_u8(&body, 0); /* no locals */
+    for (uint32_t i = 0; i < parts->types.items[parts->funcs.items[func]].func.param_count; i++) {
+        ga_buf_u8(&body, OP_LOCAL_GET);
+        ga_buf_leb_u(&body, i);
+    }
+    ga_buf_u8(&body, OP_CALL);
+    ga_buf_leb_u(&body, func);
+    ga_buf_u8(&body, OP_END);
+    ga_buf_leb_u(section, body.size);
+    ga_buf_append(section, body.data, body.size);
+    ga_buf_free(&body);
+}
+
+/* Begins a section that has `added` more entries than it had; returns where the old ones begin. */
+static const uint8_t *put_count(const struct preparation *preparation, enum core_section_id id, uint32_t added,
+                                struct ga_buf *section)
+{
+    const struct core_section *old = &preparation->parts->sections[id];
+    struct ga_reader in = {old->data, old->data, old->data + old->size, false};
+    uint64_t count = old->data ? ga_read_leb_u(&in, 32) : 0;
+    ga_buf_leb_u(section, count + added);
+    return in.at;
+}
+
+static void put_functions(const struct preparation *preparation, struct ga_buf *section)
+{
+    const struct core_section *old = &preparation->parts->sections[SECTION_FUNCTION];
+    const uint8_t *at = put_count(preparation, SECTION_FUNCTION, preparation->forwarded.count, section);
+    ga_buf_append(section, at, (size_t)(old->data + old->size - at));
+    for (uint32_t i = 0; i < preparation->forwarded.count; i++)
+        ga_buf_leb_u(section, preparation->parts->funcs.items[preparation->forwarded.items[i]]);
+}
+
+static void put_elements(const struct preparation *preparation, struct ga_buf *section)
+{
+    const struct core_parts *parts = preparation->parts;
+    const struct core_section *old = &parts->sections[SECTION_ELEMENT];
+    bool declares = preparation->forwarded.count > 0;
+    const uint8_t *at = put_count(preparation, SECTION_ELEMENT, declares ? 1 : 0, section);
+    for (uint32_t i = 0; i < parts->element_imports.count; i++) {
+        const struct core_element_import *import = &parts->element_imports.items[i];
+        ga_buf_append(section, at, (size_t)(import->at - at));
+        ga_buf_leb_u(section, preparation->forwarder[import->func]);
+        at = import->end;
+    }
+    ga_buf_append(section, at, (size_t)(old->data + old->size - at));
+    if (!declares)
+        return;
+    ga_buf_u8(section, 3); /* declarative */
+    ga_buf_u8(section, 0); /* functions */
+    ga_buf_leb_u(section, preparation->forwarded.count);
+    for (uint32_t i = 0; i < preparation->forwarded.count; i++)
+        ga_buf_leb_u(section, preparation->forwarded.items[i]);
+}
+
 /* --- sections --- */
 
 static void put_name(struct ga_buf *buf, const char *name)
@@ -250,14 +339,16 @@ static void put_body(const struct core_parts *parts, uint32_t body_index, uint32
 static void put_code(const struct preparation *preparation, struct ga_buf *section)
 {
     const struct core_parts *parts = preparation->parts;
-    if (!parts->tail_calls.count) {
-        ga_buf_append(section, parts->sections[SECTION_CODE].data, parts->sections[SECTION_CODE].size);
-        return;
-    }
+    const struct core_section *old = &parts->sections[SECTION_CODE];
+    const uint8_t *at = put_count(preparation, SECTION_CODE, preparation->forwarded.count, section);
     uint32_t next = 0;
-    ga_buf_leb_u(section, parts->bodies.count);
-    for (uint32_t i = 0; i < parts->bodies.count; i++)
-        put_body(parts, i, &next, section);
+    if (!parts->tail_calls.count)
+        ga_buf_append(section, at, (size_t)(old->data + old->size - at));
+    else
+        for (uint32_t i = 0; i < parts->bodies.count; i++)
+            put_body(parts, i, &next, section);
+    for (uint32_t i = 0; i < preparation->forwarded.count; i++)
+        put_forwarder(preparation, preparation->forwarded.items[i], section);
 }
 
 static void put_data(const struct preparation *preparation, struct ga_buf *section)
@@ -283,11 +374,14 @@ static bool put_contents(const struct preparation *preparation, enum core_sectio
 {
     const struct core_section *old = &preparation->parts->sections[id];
     bool data_goes = preparation->take_data && !preparation->parts->uses_data_segments;
+    bool has_funcs = old->data || preparation->forwarded.count;
     switch (id) {
     case SECTION_IMPORT: put_imports(preparation, prefix, section); return old->data;
     case SECTION_EXPORT: put_exports(preparation, section); return old->data || preparation->take_data;
     case SECTION_START: ga_buf_append(section, old->data, old->size); return old->data && !preparation->take_data;
-    case SECTION_CODE: put_code(preparation, section); return old->data;
+    case SECTION_FUNCTION: put_functions(preparation, section); return has_funcs;
+    case SECTION_ELEMENT: put_elements(preparation, section); return old->data;
+    case SECTION_CODE: put_code(preparation, section); return has_funcs;
     case SECTION_DATA: put_data(preparation, section); return old->data && !data_goes;
     case SECTION_DATA_COUNT: ga_buf_append(section, old->data, old->size); return old->data && !data_goes;
     default: ga_buf_append(section, old->data, old->size); return old->data;
@@ -320,8 +414,9 @@ enum ga_status core_prepare(struct ga_arena *arena, struct slice bytes, const st
     enum ga_status status = refuse(module, report);
     if (status != GA_OK)
         return status;
-    struct preparation preparation = {arena, module, module->parts, prepared_out, false};
+    struct preparation preparation = {.arena = arena, .module = module, .parts = module->parts, .out = prepared_out};
     take_data(&preparation);
+    collect_forwarded(&preparation);
     prepared_out->tail_calls = module->uses_tail_calls;
     prepared_out->start_exported = preparation.take_data && module->has_start;
 

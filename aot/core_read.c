@@ -492,6 +492,24 @@ static void read_start(struct core_reader *reader)
 }
 
 /* Flags of an element segment: 1 passive or declarative, 2 explicit table (or declarative), 4 expressions. */
+static void note_element(struct core_reader *reader, const uint8_t *at, const uint8_t *end, uint32_t func)
+{
+    if (func < reader->parts->imported_funcs)
+        *GA_PUSH(reader->arena, &reader->parts->element_imports) = (struct core_element_import){at, end, func};
+}
+
+/* A constant expression; the only one with a function's index is `ref.func i end`. */
+static void read_element_expression(struct core_reader *reader, uint8_t kind, bool declarative)
+{
+    struct ga_reader in = reader->in;
+    core_read_constant(reader, kind);
+    if (reader->in.failed || declarative || ga_read_u8(&in) != 0xd2 /* ref.func */)
+        return;
+    const uint8_t *at = in.at;
+    uint32_t func = (uint32_t)ga_read_leb_u(&in, 32);
+    note_element(reader, at, in.at, func);
+}
+
 static void read_element(struct core_reader *reader)
 {
     struct core_parts *parts = reader->parts;
@@ -523,13 +541,17 @@ static void read_element(struct core_reader *reader)
         core_fail(reader, at, "type mismatch: the segment's elements do not fit the table");
     uint32_t count = read_count(reader, "elements");
     for (uint32_t i = 0; i < count && !reader->in.failed; i++) {
+        bool declarative = (flags & 3) == 3;
         if (flags & 4) {
-            core_read_constant(reader, kind);
-        } else {
-            uint32_t func = core_read_index(reader, parts->funcs.count, "function");
-            if (!reader->in.failed)
-                parts->declared[func] = true;
+            read_element_expression(reader, kind, declarative);
+            continue;
         }
+        const uint8_t *func_at = reader->in.at;
+        uint32_t func = core_read_index(reader, parts->funcs.count, "function");
+        if (!reader->in.failed)
+            parts->declared[func] = true;
+        if (!reader->in.failed && !declarative)
+            note_element(reader, func_at, reader->in.at, func);
     }
     *GA_PUSH(reader->arena, &parts->elements) = kind;
 }

@@ -360,6 +360,34 @@ Test(core_prepare, tail_calls_become_calls)
     ga_arena_free(&arena);
 }
 
+Test(core_prepare, imported_functions_in_element_segments_get_a_function_that_calls_them)
+{
+    struct ga_arena arena = {0};
+    struct core_prepared prepared;
+    /* (func $a (import) (param i32 i64) (result i32)) (func $b (import)) (table 4 funcref)
+     * (elem (i32.const 0) $b $a $b) (elem declare func $a) (elem funcref (ref.func $a) (ref.null func)) */
+    static const uint8_t bytes[] = {
+        0x00, 'a',  's',  'm',  1,    0,    0,    0,                                  /* header */
+        0x01, 0x0a, 0x02, 0x60, 0x02, 0x7f, 0x7e, 0x01, 0x7f, 0x60, 0x00, 0x00,       /* types */
+        0x02, 0x0d, 0x02, 0x01, 'm',  0x01, 'a',  0x00, 0x00, 0x01, 'm',  0x01, 'b',  0x00, 0x01, /* imports */
+        0x04, 0x04, 0x01, 0x70, 0x00, 0x04,                                           /* table */
+        0x09, 0x16, 0x03, 0x00, 0x41, 0x00, 0x0b, 0x03, 0x01, 0x00, 0x01,             /* elements */
+        0x03, 0x00, 0x01, 0x00,                                                       /* declarative */
+        0x05, 0x70, 0x02, 0xd2, 0x00, 0x0b, 0xd0, 0x70, 0x0b,                         /* expressions */
+    };
+    struct slice module = {(const char *)bytes, sizeof bytes};
+    prepare(&arena, module, &prepared);
+    static const uint8_t functions[] = {0x03, 0x03, 0x02, 0x01, 0x00}; /* of types 1 and 0 */
+    static const uint8_t elements[] = {0x00, 0x41, 0x00, 0x0b, 0x03, 0x02, 0x03, 0x02, 0x03, 0x00, 0x01, 0x00, 0x05, 0x70,
+                                       0x02, 0xd2, 0x03, 0x0b, 0xd0, 0x70, 0x0b, 0x03, 0x00, 0x02, 0x01, 0x00};
+    static const uint8_t code[] = {0x02, 0x04, 0x00, 0x10, 0x01, 0x0b, 0x08, 0x00, 0x20, 0x00, 0x20, 0x01, 0x10, 0x00, 0x0b};
+    cr_expect_not_null(memmem(prepared.wasm.data, prepared.wasm.size, functions, sizeof functions));
+    cr_expect_not_null(memmem(prepared.wasm.data, prepared.wasm.size, elements, sizeof elements));
+    cr_expect_not_null(memmem(prepared.wasm.data, prepared.wasm.size, code, sizeof code));
+    prepared_free(&prepared);
+    ga_arena_free(&arena);
+}
+
 Test(core_prepare, modules_that_differ_in_their_data_share_their_code)
 {
     unsigned char other[sizeof rich];
