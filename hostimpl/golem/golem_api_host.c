@@ -44,9 +44,9 @@ static struct promise promise_of(struct worker *worker, const struct golem_api_h
     const struct golem_rpc_types_uuid *uuid = &id->worker_id.component_id.uuid;
     struct cabi_string name = id->worker_id.worker_name;
     golem_uuid_print((struct golem_uuid){uuid->high_bits, uuid->low_bits}, promise.component_id);
-    if (memchr(name.data, '\0', name.size) != NULL)
+    if (name.size > 0 && memchr(name.data, '\0', name.size) != NULL)
         worker_trap(worker, "a worker name with a zero byte");
-    promise.worker_name = ga_arena_strndup(worker_scratch(worker), name.data, name.size);
+    promise.worker_name = ga_arena_strndup(worker_scratch(worker), name.size > 0 ? name.data : "", name.size);
     return promise;
 }
 
