@@ -97,7 +97,8 @@ void durable_suspend(struct worker *worker, uint64_t wake_at_ns)
 {
     struct ga_report report = {0};
     if (worker->replaying) {
-        ga_report_set(&report, GA_DIVERGED, "worker \"%s\", entry %" PRIu64 ": the guest waits, but it went on when this was recorded",
+        ga_report_set(&report, GA_DIVERGED,
+                      "worker \"%s\", entry %" PRIu64 ": the guest waits, but it went on when this was recorded",
                       worker->config->name, worker->replay.position + 1);
         worker_abandon(worker, &report);
     }
@@ -118,7 +119,7 @@ void durable_suspend(struct worker *worker, uint64_t wake_at_ns)
 struct local_promise {
     struct local_promise *next;
     uint64_t index;
-    bool complete;
+    bool complete, deleted;
     size_t size;
     void *data;
 };
@@ -154,7 +155,7 @@ static bool is_own(struct worker *worker, const char *component_id, const char *
 static enum promise_state get_local(uint64_t index, struct cabi_list *data_out)
 {
     struct local_promise *promise = find_local(index);
-    if (!promise)
+    if (!promise || promise->deleted)
         return PROMISE_NONE;
     *data_out = (struct cabi_list){promise->data, promise->size};
     return promise->complete ? PROMISE_COMPLETE : PROMISE_PENDING;
@@ -177,6 +178,8 @@ enum promise_state durable_promise_get(struct worker *worker, const char *compon
         return PROMISE_NONE;
     if (status != GA_OK)
         worker_abandon(worker, &report);
+    if (promise.deleted && !worker->replaying)
+        return PROMISE_NONE;
     *data_out = (struct cabi_list){(void *)(uintptr_t)promise.data, promise.size};
     return promise.complete ? PROMISE_COMPLETE : PROMISE_PENDING;
 }
@@ -204,9 +207,26 @@ bool durable_promise_complete(struct worker *worker, const char *component_id, c
     worker_commit(worker); /* others see the completion: all that led to it must be durable first */
     /* Completed by this very call before a crash: still by this call. */
     struct store_completer by = {worker->identity.id, journal_last_index(&worker->journal) + 1};
-    enum ga_status status = worker->store->ops->promise_complete(worker->store, component_id, worker_name, oplog_index, data, size,
-                                                                 by, &done, &report);
+    enum ga_status status = worker->store->ops->promise_complete(worker->store, component_id, worker_name, oplog_index,
+                                                                 data, size, by, &done, &report);
     if (status != GA_OK && status != GA_NOT_FOUND)
         worker_abandon(worker, &report);
     return done;
+}
+
+void durable_promise_delete(struct worker *worker, const char *component_id, const char *worker_name,
+                            uint64_t oplog_index)
+{
+    struct ga_report report = {0};
+    if (!worker->store) {
+        struct local_promise *promise = is_own(worker, component_id, worker_name) ? find_local(oplog_index) : NULL;
+        if (promise)
+            promise->deleted = true;
+        return;
+    }
+    worker_commit(worker); /* others see that it is gone; and it may not be in the store yet */
+    enum ga_status status =
+        worker->store->ops->promise_delete(worker->store, component_id, worker_name, oplog_index, &report);
+    if (status != GA_OK && status != GA_NOT_FOUND)
+        worker_abandon(worker, &report);
 }

@@ -97,6 +97,12 @@ bool golem_api_host_complete_promise(struct worker *worker, const struct golem_a
                                     data.count);
 }
 
+void golem_api_host_delete_promise(struct worker *worker, const struct golem_api_host_promise_id *promise_id)
+{
+    struct promise promise = promise_of(worker, promise_id);
+    durable_promise_delete(worker, promise.component_id, promise.worker_name, promise.index);
+}
+
 /* --- the oplog --- */
 
 uint64_t golem_api_host_get_oplog_index(struct worker *worker)
@@ -204,6 +210,11 @@ bool golem_api_v0_2_host_complete_promise(struct worker *worker,
                                           const struct golem_api_v0_2_host_promise_id *promise_id, struct cabi_list data)
 {
     return golem_api_host_complete_promise(worker, SAME_PROMISE(promise_id), data);
+}
+
+void golem_api_v0_2_host_delete_promise(struct worker *worker, const struct golem_api_v0_2_host_promise_id *promise_id)
+{
+    golem_api_host_delete_promise(worker, SAME_PROMISE(promise_id));
 }
 
 uint64_t golem_api_v0_2_host_get_oplog_index(struct worker *worker)

@@ -52,6 +52,7 @@ struct store_commit {
 
 struct store_promise {
     bool complete;
+    bool deleted; /* kept for those who replay that they waited for it */
     const void *data;
     size_t size;
 };
@@ -94,6 +95,9 @@ struct store_ops {
     enum ga_status (*promise_complete)(struct store *, const char *component_id, const char *worker, uint64_t index,
                                        const void *data, size_t size, struct store_completer by, bool *done_out,
                                        struct ga_report *);
+    /* GA_NOT_FOUND if there is none. Once more is no error. */
+    enum ga_status (*promise_delete)(struct store *, const char *component_id, const char *worker, uint64_t index,
+                                     struct ga_report *);
     /* The worker's directory for checkpoints and files, made if needed. The fd is the caller's. Takes no lock. */
     enum ga_status (*worker_directory)(struct store *, const char *name, int *fd_out, struct ga_report *);
     void (*close)(struct store *);

@@ -79,7 +79,8 @@ static const char *const SCHEMA =
     X(PROMISE_GET, "SELECT complete, data, by_worker, by_idx FROM promise WHERE component_id = ?1 AND worker = ?2"     \
                    " AND idx = ?3")                                                                                    \
     X(PROMISE_COMPLETE, "UPDATE promise SET complete = 1, data = ?4, by_worker = ?5, by_idx = ?6"                      \
-                        " WHERE component_id = ?1 AND worker = ?2 AND idx = ?3 AND complete = 0")
+                        " WHERE component_id = ?1 AND worker = ?2 AND idx = ?3 AND complete = 0")                      \
+    X(PROMISE_DELETE, "UPDATE promise SET complete = complete | 2 WHERE component_id = ?1 AND worker = ?2 AND idx = ?3")
 
 enum statement {
 #define X(name, sql) STATEMENT_##name,
@@ -634,6 +635,9 @@ static enum ga_status invocation_find(struct store *base, uint64_t worker_id, co
 
 /* --- promises --- */
 
+/* In column `complete`. */
+enum { PROMISE_COMPLETE_BIT = 1, PROMISE_DELETED_BIT = 2 };
+
 static void bind_promise(sqlite3_stmt *stmt, const char *component_id, const char *worker, uint64_t index)
 {
     bind_text(stmt, 1, component_id);
@@ -653,7 +657,8 @@ static enum ga_status promise_get(struct store *base, const char *component_id, 
     if (code != SQLITE_ROW)
         return fail(store, report, code, "read promise %" PRIu64 " of worker \"%s\"", index, worker);
     const void *data = sqlite3_column_blob(stmt, 1);
-    *out = (struct store_promise){.complete = sqlite3_column_int(stmt, 0) != 0,
+    *out = (struct store_promise){.complete = (sqlite3_column_int(stmt, 0) & PROMISE_COMPLETE_BIT) != 0,
+                                  .deleted = (sqlite3_column_int(stmt, 0) & PROMISE_DELETED_BIT) != 0,
                                   .size = (size_t)sqlite3_column_bytes(stmt, 1)};
     if (out->size)
         out->data = memcpy(ga_arena_alloc_raw(arena, out->size), data, out->size);
@@ -670,7 +675,7 @@ static int promise_state(struct store_sqlite *store, const char *component_id, c
     int code = row(store, stmt);
     if (code != SQLITE_ROW)
         return code;
-    *same_out = sqlite3_column_int(stmt, 0) && by.worker_id && column_u64(stmt, 2) == by.worker_id &&
+    *same_out = (sqlite3_column_int(stmt, 0) & PROMISE_COMPLETE_BIT) && by.worker_id && column_u64(stmt, 2) == by.worker_id &&
                 column_u64(stmt, 3) == by.oplog_index;
     sqlite3_reset(stmt);
     return SQLITE_ROW;
@@ -712,6 +717,18 @@ static enum ga_status promise_complete(struct store *base, const char *component
     enum ga_status status = fail(store, report, code, "complete promise %" PRIu64 " of worker \"%s\"", index, worker);
     rollback(store);
     return status;
+}
+
+static enum ga_status promise_delete(struct store *base, const char *component_id, const char *worker, uint64_t index,
+                                     struct ga_report *report)
+{
+    struct store_sqlite *store = self(base);
+    sqlite3_stmt *stmt = statement(store, STATEMENT_PROMISE_DELETE);
+    bind_promise(stmt, component_id, worker, index);
+    int code = run(store, stmt);
+    if (code != SQLITE_OK)
+        return fail(store, report, code, "delete promise %" PRIu64 " of worker \"%s\"", index, worker);
+    return sqlite3_changes(store->database) == 1 ? GA_OK : GA_NOT_FOUND;
 }
 
 /* --- opening --- */
@@ -839,6 +856,7 @@ static const struct store_ops SQLITE_OPS = {
     .invocation_find = invocation_find,
     .promise_get = promise_get,
     .promise_complete = promise_complete,
+    .promise_delete = promise_delete,
     .worker_directory = worker_directory,
     .close = store_close,
 };

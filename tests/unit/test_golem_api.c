@@ -49,6 +49,17 @@ Test(golem_promise, that_is_not_complete_suspends_a_durable_worker_alone)
                        golem_api_host_await_promise(worker, &id, &data));
 }
 
+Test(golem_promise, that_is_deleted_is_unknown)
+{
+    struct golem_api_host_promise_id id = {0};
+    struct cabi_list data = {0};
+    golem_api_host_create_promise(worker, &id);
+    golem_api_host_delete_promise(worker, &id);
+    golem_api_host_delete_promise(worker, &id);
+    DOUBLE_ASSERT_TRAP("trap: there is no promise 1 of worker \"a worker\"",
+                       golem_api_host_await_promise(worker, &id, &data));
+}
+
 Test(golem_promise, that_is_unknown_traps)
 {
     struct golem_api_host_promise_id id = {0};

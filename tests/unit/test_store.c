@@ -237,6 +237,30 @@ Test(store, a_promise_is_completed_once_but_by_the_same_completer_again)
     store->ops->close(store);
 }
 
+Test(store, a_deleted_promise_keeps_its_data_and_takes_no_other)
+{
+    struct store *store = open_store();
+    struct store_worker worker = open_worker(store, "a");
+    struct store_chunk chunk = {.first_index = 1, .count = 1, .data = "a", .size = 1};
+    uint64_t promises[] = {1, 2};
+    struct store_commit commit = {.chunk = &chunk, .promises = promises, .promise_count = 2};
+    cr_assert_eq(store->ops->commit(store, worker.id, &commit, &report), GA_OK);
+    struct ga_arena arena = {0};
+    struct store_promise got;
+    cr_assert(complete(store, 1, "data", (struct store_completer){5, 9}));
+    for (uint64_t index = 1; index <= 2; index++) {
+        cr_assert_eq(store->ops->promise_delete(store, "id", "a", index, &report), GA_OK);
+        cr_assert_eq(store->ops->promise_delete(store, "id", "a", index, &report), GA_OK);
+        cr_assert_not(complete(store, index, "other", (struct store_completer){0, 0}));
+        cr_assert_eq(store->ops->promise_get(store, "id", "a", index, &arena, &got, &report), GA_OK);
+        cr_assert(got.deleted && got.complete == (index == 1));
+        cr_assert(index == 2 || (got.size == 4 && !memcmp(got.data, "data", 4)));
+    }
+    cr_assert_eq(store->ops->promise_delete(store, "id", "a", 3, &report), GA_NOT_FOUND);
+    ga_arena_free(&arena);
+    store->ops->close(store);
+}
+
 Test(store, other_databases_and_newer_schemas_are_refused)
 {
     struct store *store = open_store();

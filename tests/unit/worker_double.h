@@ -31,7 +31,7 @@ struct double_resource {
 
 struct double_promise {
     uint64_t index;
-    bool complete;
+    bool complete, deleted;
     struct ga_buf data;
 };
 
@@ -346,7 +346,7 @@ enum promise_state durable_promise_get(struct worker *worker, const char *compon
     (void)worker;
     struct double_promise *promise = double_is_self(component_id, name) ? double_promise(oplog_index) : NULL;
     *data_out = (struct cabi_list){0};
-    if (promise == NULL)
+    if (promise == NULL || promise->deleted)
         return PROMISE_NONE;
     *data_out = (struct cabi_list){promise->data.data, promise->data.size};
     return promise->complete ? PROMISE_COMPLETE : PROMISE_PENDING;
@@ -362,6 +362,14 @@ bool durable_promise_complete(struct worker *worker, const char *component_id, c
     promise->complete = true;
     ga_buf_append(&promise->data, data, size);
     return true;
+}
+
+void durable_promise_delete(struct worker *worker, const char *component_id, const char *name, uint64_t oplog_index)
+{
+    (void)worker;
+    struct double_promise *promise = double_is_self(component_id, name) ? double_promise(oplog_index) : NULL;
+    if (promise != NULL)
+        promise->deleted = true;
 }
 
 #endif
