@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "build.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -192,7 +193,7 @@ static enum ga_status compile_and_link(struct build *build)
         status = build_link(&source, &objects, &build->defsyms, build->executable, build->report);
     end_phase(build, PHASE_LINK);
     if (status == GA_OK)
-        status = build_start_image(&source, build->executable, &build->result->has_start_image, build->report);
+        status = build_start_image(&source, build->executable, build->report);
     end_phase(build, PHASE_START_IMAGE);
     return status;
 }
@@ -237,6 +238,17 @@ static enum ga_status open_output(struct build *build, char **temporary_out, int
     return *fd_out >= 0 ? GA_OK : ga_report_errno(build->report, errno, "cannot write %s", output);
 }
 
+/* The section headers are the last of what the linker writes; what follows is a start image. */
+static bool has_appended(const char *path, uint64_t size)
+{
+    Elf64_Ehdr header;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is_read = fd >= 0 && pread(fd, &header, sizeof header, 0) == sizeof header;
+    if (fd >= 0)
+        close(fd);
+    return is_read && size > header.e_shoff + (uint64_t)header.e_shnum * header.e_shentsize;
+}
+
 static enum ga_status write_output(struct build *build, int fd, const char *temporary)
 {
     enum ga_status status = build_file_append(fd, build->executable, build->report);
@@ -246,8 +258,10 @@ static enum ga_status write_output(struct build *build, int fd, const char *temp
     if (status == GA_OK &&
         (fchmod(fd, 0777 & ~mask) != 0 || fstat(fd, &info) != 0 || rename(temporary, build->options->output) != 0))
         status = ga_report_errno(build->report, errno, "cannot write %s", build->options->output);
-    if (status == GA_OK)
+    if (status == GA_OK) {
         build->result->size_bytes = (uint64_t)info.st_size;
+        build->result->has_start_image = has_appended(build->options->output, (uint64_t)info.st_size);
+    }
     return status;
 }
 

@@ -88,16 +88,15 @@ static enum ga_status append_image(const char *path, const char *image, struct g
     return status;
 }
 
-enum ga_status build_start_image(const struct build_source *source, const char *path, bool *made_out,
-                                 struct ga_report *report)
+enum ga_status build_start_image(const struct build_source *source, const char *path, struct ga_report *report)
 {
+    bool made = false;
     struct ga_arena *arena = source->arena;
     const char **arguments = ga_arena_array(arena, 4, sizeof *arguments);
     const char *image = build_cache_temporary(source->cache, arena, ".image");
     arguments[0] = path;
     arguments[1] = "--make-start-image";
     arguments[2] = "3";
-    *made_out = false;
     int fd = open(image, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (fd < 0)
         return ga_report_errno(report, errno, "cannot create %s", image);
@@ -107,11 +106,11 @@ enum ga_status build_start_image(const struct build_source *source, const char *
                                                      .may_fail = true,
                                                      .pass_fd = fd,
                                                      .done = note_end,
-                                                     .context = made_out});
+                                                     .context = &made});
     enum ga_status status = build_pool_run(source->pool, report);
     struct stat info;
     if (fstat(fd, &info) != 0 || info.st_size == 0)
-        *made_out = false;
+        made = false;
     close(fd);
-    return status == GA_OK && *made_out ? append_image(path, image, report) : status;
+    return status == GA_OK && made ? append_image(path, image, report) : status;
 }
