@@ -134,10 +134,19 @@ bool worker_is_command(struct worker *worker)
     return worker->config->command;
 }
 
+/* A worker's private directory under both names that programs look for (Golem does the same). */
 const struct worker_preopen *worker_preopens(struct worker *worker, uint32_t *count_out)
 {
-    *count_out = worker->config->preopen_count;
-    return worker->config->preopens;
+    static struct worker_preopen own[2];
+    if (worker->config->command) {
+        *count_out = worker->config->preopen_count;
+        return worker->config->preopens;
+    }
+    int fd = worker_files_fd(worker);
+    own[0] = (struct worker_preopen){fd, "/"};
+    own[1] = (struct worker_preopen){fd, "."};
+    *count_out = fd >= 0 ? 2 : 0;
+    return own;
 }
 
 /* --- what the guest prints --- */
