@@ -313,11 +313,14 @@ test('a database that is cut, or noise, or something else, is refused with its n
     }
 });
 
-test('a sea of bit flips in the database gives an answer or a message, never a crash, and never a wrong value', (t) => {
+// SQLite has no checksums: a bit that hides the last rows of a table makes them as if never written, which nothing here can tell from
+// a history that ended there. So the answer may be one that the worker has given before; but never another.
+test('a sea of bit flips in the database gives a value that was there, or a message, and never a crash', (t) => {
     const data = join(scratch(t), 'data');
     countingWorker(data);
     const whole = readFileSync(join(data, 'golem.db')), random = chance(10);
     const damaged = copyOf(t, data), worker = new Worker(counter, damaged);
+    const sums = Array.from({ length: 9 }, (_, i) => i * (i + 1) / 2);
     let refused = 0;
     for (let i = 0; i < 60; i++) {
         const bytes = Buffer.from(whole);
@@ -326,7 +329,7 @@ test('a sea of bit flips in the database gives an answer or a message, never a c
         writeFileSync(join(damaged, 'golem.db'), bytes);
         const { status, signal, stdout, stderr } = worker.run('--key', `flip ${i}`, 'invoke', `${COUNTER}.{get-global-value}`);
         assert.ok(status === 0 || status === 1, `round ${i}: ${signal ?? status}: ${stderr}`);
-        if (status === 0) assert.equal(stdout, '36\n', `round ${i}`);
+        if (status === 0) assert.ok(sums.includes(Number(stdout)), `round ${i}: ${stdout}`);
         else {
             assert.match(stderr, /./);
             refused++;

@@ -24,7 +24,7 @@ const shapes = ['nothing', 'number(-2147483648)', 'number(2147483647)', 'big(184
     'precise(-1.7976931348623157e308)', 'precise(5e-324)', 'text("")', 'text("a shape\\n")', 'at({x: -inf, y: 0.25})',
     'pair((4294967295, 9223372036854775808))'];
 const strings = ['', 'a', '\\u{0}', 'grüße', '𝄞\\u{10ffff}\\u{d7ff}\\u{e000}', 'tab\\tnewline\\nreturn\\rquote\\"back\\\\slash', "single'quote",
-    '{a: [1, (2, "x")]}', '\\u{7f}\\u{80}\\u{200d}\\u{feff}'].map((text) => `"${text}"`);
+    '{a: [1, (2, \\"x\\")]}', '\\u{7f}\\u{80}\\u{200d}\\u{feff}'].map((text) => `"${text}"`);
 
 /** What comes back must be what went in, as values. */
 const same = {
