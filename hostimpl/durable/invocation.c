@@ -473,11 +473,11 @@ static enum ga_status compare_completed(struct worker *worker, struct plan *plan
     struct oplog_entry entry;
     struct oplog_value values[OPLOG_MAX_FIELDS];
     struct ga_buf response = {0};
+    lift_result(worker, plan, result); /* before the entry is taken: what it notes stands before it in the oplog */
     enum ga_status status = replay_take(&worker->replay, &entry, report);
     if (status != GA_OK)
         return status;
     worker->replaying = replay_remains(&worker->replay);
-    lift_result(worker, plan, result);
     encode_result(plan, result, &response);
     bool equal = entry.kind == OPLOG_EXPORTED_FUNCTION_COMPLETED && oplog_decode(&entry, values) &&
                  values[COMPLETED_RESPONSE].size == response.size &&
