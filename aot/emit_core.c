@@ -77,6 +77,38 @@ void emit_core_call(struct emitter *emitter, struct ga_buf *out, const struct co
 
 /* --- units --- */
 
+static const struct core_item *given(const struct emitter *emitter, uint32_t core_instance, uint32_t import)
+{
+    return &emitter->plan->core_instances.items[core_instance].imports[import];
+}
+
+/* The same C function behind both, the instance pointer apart. */
+static bool same_function(const struct emitter *emitter, const struct core_item *a, const struct core_item *b)
+{
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case CORE_ITEM_EXPORT:
+        return unit_of_instance(emitter, a->instance) == unit_of_instance(emitter, b->instance) &&
+               export_index(emitter, a) == export_index(emitter, b);
+    case CORE_ITEM_LOWER:
+        return a->index == b->index;
+    default:
+        return a->index == b->index && a->instance == b->instance;
+    }
+}
+
+static void compare_providers(struct emitter *emitter, struct emit_unit *unit)
+{
+    unit->same = ga_arena_array(emitter->arena, unit->core->import_count, sizeof *unit->same);
+    for (uint32_t import = 0; import < unit->core->import_count; import++) {
+        const struct core_item *first = given(emitter, unit->core_instances.items[0], import);
+        unit->same[import] = true;
+        for (uint32_t i = 1; i < unit->core_instances.count && unit->same[import]; i++)
+            unit->same[import] = same_function(emitter, first, given(emitter, unit->core_instances.items[i], import));
+    }
+}
+
 static uint32_t find_unit(struct emitter *emitter, uint32_t module)
 {
     const char *prefix = emitter->input->modules[module].prefix;
@@ -102,44 +134,16 @@ void emit_units(struct emitter *emitter)
         struct emit_unit *unit = &emitter->units.items[emitter->unit_of_module[plan->core_instances.items[i].module]];
         *GA_PUSH(emitter->arena, &unit->core_instances) = i;
     }
+    for (uint32_t i = 0; i < emitter->units.count; i++)
+        compare_providers(emitter, &emitter->units.items[i]);
 }
 
 /* --- bindings --- */
 
-static const struct core_item *given(const struct emitter *emitter, uint32_t core_instance, uint32_t import)
-{
-    return &emitter->plan->core_instances.items[core_instance].imports[import];
-}
-
-/* The same C function behind both, the instance pointer apart. */
-static bool same_function(const struct emitter *emitter, const struct core_item *a, const struct core_item *b)
-{
-    if (a->kind != b->kind)
-        return false;
-    switch (a->kind) {
-    case CORE_ITEM_EXPORT:
-        return unit_of_instance(emitter, a->instance) == unit_of_instance(emitter, b->instance) &&
-               export_index(emitter, a) == export_index(emitter, b);
-    case CORE_ITEM_LOWER:
-        return a->index == b->index;
-    default:
-        return a->index == b->index && a->instance == b->instance;
-    }
-}
-
-static bool all_given_the_same(const struct emitter *emitter, const struct emit_unit *unit, uint32_t import)
-{
-    const struct core_item *first = given(emitter, unit->core_instances.items[0], import);
-    for (uint32_t i = 1; i < unit->core_instances.count; i++)
-        if (!same_function(emitter, first, given(emitter, unit->core_instances.items[i], import)))
-            return false;
-    return true;
-}
-
 static bool is_equation(const struct emitter *emitter, const struct emit_unit *unit, uint32_t import)
 {
     return given(emitter, unit->core_instances.items[0], import)->kind == CORE_ITEM_EXPORT &&
-           all_given_the_same(emitter, unit, import);
+           unit->same[import];
 }
 
 static void emit_equation(struct emitter *emitter, const struct emit_unit *unit, uint32_t import)
@@ -189,7 +193,7 @@ static void emit_func_import(struct emitter *emitter, const struct emit_unit *un
 {
     struct ga_buf *out = &emitter->imports;
     const struct core_func_type *type = &unit->core->imports[import].type.func;
-    bool same = all_given_the_same(emitter, unit, import);
+    bool same = unit->same[import];
 
     put_import_comment(emitter, &unit->core->imports[import]);
     ga_buf_printf(out, "%s w2c_%si%u_f(struct w2c_%si%u *caller%s", emit_result_type(emitter, type), unit->prefix, import,
@@ -293,7 +297,7 @@ static void put_import_argument(struct emitter *emitter, struct ga_buf *out, uin
     case CORE_EXTERN_FUNC:
         if (is_equation(emitter, unit, import))
             ga_buf_printf(out, "&ROOT->core_%u", item->instance);
-        else if (all_given_the_same(emitter, unit, import))
+        else if (unit->same[import])
             ga_buf_text(out, "NULL");
         else
             ga_buf_printf(out, "(uintptr_t)%u", core_instance);

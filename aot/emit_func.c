@@ -14,30 +14,29 @@ void emit_want(struct emitter *emitter, enum emit_wanted kind, uint32_t index)
     emitter->queue.items[emitter->queue.count - 1].index = index;
 }
 
-static bool options_equal(const struct plan_options *a, const struct plan_options *b);
+static void put_item_key(struct ga_buf *out, bool present, const struct core_item *item)
+{
+    ga_buf_printf(out, "|%d", present);
+    if (present)
+        ga_buf_printf(out, " %d %u %u %.*s", item->kind, item->instance, item->index, (int)item->name.size, item->name.data);
+}
 
+/* post-return is left out: it is not part of struct rt_options. */
 uint32_t emit_options(struct emitter *emitter, const struct plan_options *options)
 {
-    for (uint32_t i = 0; i < emitter->options.count; i++)
-        if (options_equal(&emitter->options.items[i], options))
-            return i;
-    *GA_PUSH(emitter->arena, &emitter->options) = *options;
-    return emitter->options.count - 1;
-}
-
-static bool items_equal(const struct core_item *a, const struct core_item *b)
-{
-    return a->kind == b->kind && a->instance == b->instance && a->index == b->index && a->name.size == b->name.size &&
-           (a->name.size == 0 || memcmp(a->name.data, b->name.data, a->name.size) == 0);
-}
-
-/* post-return apart, which is not part of struct rt_options. */
-static bool options_equal(const struct plan_options *a, const struct plan_options *b)
-{
-    return a->component_instance == b->component_instance && a->encoding == b->encoding &&
-           a->has_memory == b->has_memory && a->has_realloc == b->has_realloc &&
-           (!a->has_memory || items_equal(&a->memory, &b->memory)) &&
-           (!a->has_realloc || items_equal(&a->realloc, &b->realloc));
+    struct ga_buf text = {0};
+    ga_buf_printf(&text, "%u %d", options->component_instance, options->encoding);
+    put_item_key(&text, options->has_memory, &options->memory);
+    put_item_key(&text, options->has_realloc, &options->realloc);
+    char *key = ga_arena_strndup(emitter->arena, (char *)text.data, text.size);
+    uintptr_t known = (uintptr_t)ga_map_get(&emitter->options_index, key, text.size);
+    if (known == 0) {
+        *GA_PUSH(emitter->arena, &emitter->options) = *options;
+        known = emitter->options.count;
+        ga_map_set(&emitter->options_index, key, text.size, (void *)known);
+    }
+    ga_buf_free(&text);
+    return (uint32_t)known - 1;
 }
 
 /* --- resources --- */

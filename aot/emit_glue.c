@@ -139,7 +139,7 @@ static void start(struct emitter *emitter)
     };
     for (int kind = 0; kind < WANT_COUNT; kind++)
         emitter->wanted[kind] = ga_arena_array(emitter->arena, counts[kind], sizeof(bool));
-    emitter->externs.arena = emitter->tags.arena = emitter->arena;
+    emitter->externs.arena = emitter->tags.arena = emitter->options_index.arena = emitter->arena;
     emitter->types = abi_emitter_new(emitter->arena, &emitter->type_tables, "type_", emit_resource_ref, emitter);
 }
 

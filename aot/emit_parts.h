@@ -15,6 +15,7 @@ struct emit_unit {
     const char *prefix;
     const struct core_module *core;
     GA_VEC(uint32_t) core_instances; /* of the plan */
+    bool *same; /* by import: all instances are given the same C function, instance pointers apart */
 };
 
 enum emit_wanted { WANT_LOWER, WANT_LIFT, WANT_RESOURCE, WANT_COUNT };
@@ -34,6 +35,7 @@ struct emitter {
     bool *wanted[WANT_COUNT];
     GA_VEC(struct { enum emit_wanted kind; uint32_t index; }) queue;
     GA_VEC(struct plan_options) options; /* distinct ones in use: root->options */
+    struct ga_map options_index;         /* text of them -> index + 1 */
     struct ga_map externs;               /* names declared so far */
     struct ga_map tags;                  /* symbol of a tag -> struct core_item *, the instance it is of */
 
