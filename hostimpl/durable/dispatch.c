@@ -26,6 +26,7 @@
 enum {
     TICK_US = 10000,
     COMMIT_AFTER_US = 100000, /* what a crash may cost a worker that makes no output: this much of its work */
+    COMMIT_AFTER_BYTES = 1 << 22,
     INLINE_BYTES = 256        /* native arguments and results up to this size live on the stack */
 };
 
@@ -56,7 +57,8 @@ static bool commit_is_due(const struct journal *journal, uint64_t now_us)
     uint64_t after_us = journal->commit_cost_ns / 50;
     if (after_us < COMMIT_AFTER_US)
         after_us = COMMIT_AFTER_US;
-    return journal->waiting_since_us && now_us - journal->waiting_since_us >= after_us;
+    return journal->tail.buf.size >= COMMIT_AFTER_BYTES ||
+           (journal->waiting_since_us && now_us - journal->waiting_since_us >= after_us);
 }
 
 __attribute__((noinline)) static void tick(struct worker *worker, uint64_t now_us)

@@ -34,7 +34,7 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
                    const struct cabi_type *request_type, const void *request, const struct cabi_type *result_type,
                    void *result, void (*make)(void *context, void *result), void *context)
 {
-    struct record_call call = {.name = record_name,
+    const struct record_call call = {.name = record_name,
                                .durability = durability,
                                .request_type = request_type,
                                .request = request,

@@ -15,7 +15,7 @@
  *   TEXTS     LEB128 count, TEXTs
  *   CHOICE    1 byte, index into the choices
  *   VALUE     LEB128 size, cabi_encode's form; as the last field of a kind: no size, it goes on to the body's end
- *   REQUEST   LEB128 size, then the bytes if the size is at most OPLOG_REQUEST_BYTES, else nothing
+ *   REQUEST   LEB128 size, then the bytes if the size is at most OPLOG_REQUEST_BYTES, else a DIGEST of them (ga_hash64, seed 0)
  *
  * Entries are numbered from 1; they lie in the store in chunks, one behind the other without gaps, and the number of an
  * entry is not stored.
@@ -50,7 +50,7 @@ static const char *const PERSISTENCE_LEVELS[] = {"PersistNothing", "PersistRemot
 FIELDS(CREATE, {"workerName", OPLOG_TEXT, 0}, {"componentId", OPLOG_TEXT, 0}, {"componentHash", OPLOG_TEXT, 0},
        {"componentVersion", OPLOG_U64, 0}, {"args", OPLOG_TEXTS, 0}, {"env", OPLOG_TEXTS, 0}, {"parent", OPLOG_TEXT, 0});
 FIELDS(IMPORTED_FUNCTION_INVOKED, {"wrappedFunctionType", OPLOG_CHOICE, FUNCTION_TYPES}, {"functionName", OPLOG_TEXT, 0},
-       {"requestDigest", OPLOG_DIGEST, 0}, {"request", OPLOG_REQUEST, 0}, {"response", OPLOG_VALUE, 0});
+       {"request", OPLOG_REQUEST, 0}, {"response", OPLOG_VALUE, 0});
 FIELDS(EXPORTED_FUNCTION_INVOKED, {"functionName", OPLOG_TEXT, 0}, {"idempotencyKey", OPLOG_TEXT, 0},
        {"traceId", OPLOG_TEXT, 0}, {"request", OPLOG_VALUE, 0});
 FIELDS(EXPORTED_FUNCTION_COMPLETED, {"consumedFuel", OPLOG_U64, 0}, {"response", OPLOG_VALUE, 0});
@@ -164,8 +164,13 @@ static uint8_t *put_leb(uint8_t *at, uint64_t value)
     return at;
 }
 
-void oplog_put_call(struct ga_buf *buf, uint8_t durability, const char *name, size_t name_size, uint64_t digest,
-                    const void *request, size_t request_size)
+uint64_t oplog_request_digest(const void *request, size_t size)
+{
+    return ga_hash64(request, size, 0);
+}
+
+void oplog_put_call(struct ga_buf *buf, uint8_t durability, const char *name, size_t name_size, const void *request,
+                    size_t request_size)
 {
     GA_ASSERT(name_size <= 255);
     ga_buf_reserve(buf, 32 + 255 + OPLOG_REQUEST_BYTES);
@@ -173,12 +178,14 @@ void oplog_put_call(struct ga_buf *buf, uint8_t durability, const char *name, si
     *at++ = durability;
     at = put_leb(at, name_size);
     memcpy(at, name, name_size);
-    at += name_size;
-    store_u64(at, digest);
-    at = put_leb(at + 8, request_size);
+    at = put_leb(at + name_size, request_size);
     if (request_size <= OPLOG_REQUEST_BYTES) {
-        memcpy(at, request, request_size);
+        if (request_size)
+            memcpy(at, request, request_size);
         at += request_size;
+    } else {
+        store_u64(at, oplog_request_digest(request, request_size));
+        at += sizeof(uint64_t);
     }
     buf->size = (size_t)(at - buf->data);
 }
@@ -210,6 +217,8 @@ static void put_field(struct ga_buf *buf, const struct oplog_field *field, const
         ga_buf_leb_u(buf, value->size);
         if (value->size <= OPLOG_REQUEST_BYTES)
             ga_buf_append(buf, value->data, value->size);
+        else
+            ga_buf_le(buf, oplog_request_digest(value->data, value->size), 8);
         break;
     }
 }
@@ -314,9 +323,11 @@ static void read_field(struct ga_reader *reader, const struct oplog_field *field
         read_bytes(reader, last ? (uint64_t)(reader->end - reader->at) : ga_read_leb_u(reader, 32), out);
         break;
     case OPLOG_REQUEST:
-        out->number = ga_read_leb_u(reader, 32);
-        if (out->number <= OPLOG_REQUEST_BYTES)
-            read_bytes(reader, out->number, out);
+        out->size = ga_read_leb_u(reader, 32);
+        if (out->size <= OPLOG_REQUEST_BYTES)
+            read_bytes(reader, out->size, out);
+        else
+            out->number = ga_read_le(reader, 8);
         break;
     }
 }
@@ -336,9 +347,10 @@ bool oplog_decode_call(const struct oplog_entry *entry, struct oplog_call *out)
     out->durability = ga_read_u8(&reader);
     out->name_size = ga_read_leb_u(&reader, 32);
     out->name = (const char *)ga_read_bytes(&reader, out->name_size);
-    out->digest = ga_read_le(&reader, 8);
     out->request_size = ga_read_leb_u(&reader, 32);
-    out->request = out->request_size <= OPLOG_REQUEST_BYTES ? ga_read_bytes(&reader, out->request_size) : NULL;
+    bool large = out->request_size > OPLOG_REQUEST_BYTES;
+    out->request = large ? NULL : ga_read_bytes(&reader, out->request_size);
+    out->request_digest = large ? ga_read_le(&reader, 8) : 0;
     out->response = reader.at;
     out->response_size = (size_t)(reader.end - reader.at);
     return !reader.failed;
@@ -417,8 +429,9 @@ static void print_component_value(const struct oplog_printer *printer, const str
 {
     const struct oplog_value *value = &values[field];
     struct ga_buf text = {0};
-    if (oplog_kind_info(entry->kind)->fields[field].type == OPLOG_REQUEST && !value->data && value->number) {
-        ga_buf_printf(out, printer->json ? "null" : "(%" PRIu64 " bytes)", value->number);
+    if (oplog_kind_info(entry->kind)->fields[field].type == OPLOG_REQUEST && !value->data && value->size) {
+        ga_buf_printf(out, printer->json ? "{\"bytes\":%zu,\"digest\":\"%016" PRIx64 "\"}" : "(%zu bytes, digest %016" PRIx64 ")",
+                      value->size, value->number);
     } else if (!printer->value || !printer->value(printer->context, entry, values, field, &text)) {
         print_hex(out, value, printer->json);
     } else if (printer->json) {
@@ -454,12 +467,6 @@ static void print_time(struct ga_buf *out, uint64_t time_us)
     ga_buf_printf(out, "%s.%06uZ", text, (unsigned)(time_us % 1000000));
 }
 
-/* Digests are for divergences; a reader of the text has the request itself. */
-static bool is_shown(const struct oplog_printer *printer, const struct oplog_field *field)
-{
-    return printer->json || field->type != OPLOG_DIGEST;
-}
-
 void oplog_print(const struct oplog_printer *printer, const struct oplog_entry *entry, struct ga_buf *out)
 {
     const struct oplog_kind_info *info = oplog_kind_info(entry->kind);
@@ -472,8 +479,6 @@ void oplog_print(const struct oplog_printer *printer, const struct oplog_entry *
     print_time(out, entry->time_us);
     ga_buf_printf(out, printer->json ? "\"" : " %s", info->name);
     for (uint32_t i = 0; whole && i < info->field_count; i++) {
-        if (!is_shown(printer, &info->fields[i]))
-            continue;
         ga_buf_printf(out, printer->json ? ",\"%s\":" : " %s=", info->fields[i].name);
         print_field(printer, entry, values, i, out);
     }

@@ -64,7 +64,7 @@ enum oplog_field_type {
     OPLOG_TEXTS,
     OPLOG_CHOICE,  /* one of `choices` */
     OPLOG_VALUE,   /* a component-model value (cabi_encode), printed by a hook */
-    OPLOG_REQUEST  /* the same, but only its size is kept when it is larger than OPLOG_REQUEST_BYTES */
+    OPLOG_REQUEST  /* the same, but only its size and a digest are kept when it is larger than OPLOG_REQUEST_BYTES */
 };
 
 enum { OPLOG_HEADER_BYTES = 16, OPLOG_REQUEST_BYTES = 256, OPLOG_MAX_FIELDS = 8 };
@@ -77,9 +77,9 @@ struct oplog_field {
 
 /* A decoded field. Bytes point into the entry. */
 struct oplog_value {
-    uint64_t number;     /* U64, DIGEST, CHOICE; TEXTS: how many; REQUEST: its full size */
-    const uint8_t *data; /* TEXT, VALUE, REQUEST (NULL when only the size is kept); TEXTS: each a LEB128 size and bytes */
-    size_t size;
+    uint64_t number;     /* U64, DIGEST, CHOICE; TEXTS: how many; REQUEST: its digest if it is large, else 0 */
+    const uint8_t *data; /* TEXT, VALUE, REQUEST (NULL if it is large); TEXTS: each a LEB128 size and bytes */
+    size_t size;         /* REQUEST: also of a large one */
 };
 
 struct oplog_kind_info {
@@ -133,8 +133,11 @@ struct oplog_value oplog_texts(const char *const *texts, uint32_t count, struct 
  * The one that counts: a recorded call, between begin and end. name_size <= 255. The response is appended by the caller
  * directly behind (cabi_encode).
  */
-void oplog_put_call(struct ga_buf *buf, uint8_t durability, const char *name, size_t name_size, uint64_t digest,
-                    const void *request, size_t request_size);
+void oplog_put_call(struct ga_buf *buf, uint8_t durability, const char *name, size_t name_size, const void *request,
+                    size_t request_size);
+
+/* What is kept of a large request. */
+uint64_t oplog_request_digest(const void *request, size_t size);
 
 /* --- reading --- */
 
@@ -162,9 +165,8 @@ struct oplog_call {
     const char *name;
     size_t name_size;
     uint8_t durability;
-    uint64_t digest;
-    const uint8_t *request; /* NULL when only the size is kept */
-    uint64_t request_size;
+    const uint8_t *request; /* NULL if it is large: then there is its digest */
+    uint64_t request_size, request_digest;
     const uint8_t *response;
     size_t response_size;
 };

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "ga_assert.h"
-#include "ga_hash.h"
 
 void record_refuse_when_leaving(struct worker *worker, const char *what)
 {
@@ -15,12 +14,11 @@ void record_refuse_when_leaving(struct worker *worker, const char *what)
     worker_abandon(worker, &report);
 }
 
-void record_begin(struct worker *worker, struct record_call *call)
+void record_begin(struct worker *worker, const struct record_call *call)
 {
     worker->request.size = 0;
     if (call->request_type)
         cabi_encode(call->request_type, call->request, &worker->request);
-    call->digest = worker->request.size ? ga_hash64(worker->request.data, worker->request.size, 0) : 0;
 }
 
 void record_append(struct worker *worker, const struct record_call *call, const void *result)
@@ -30,8 +28,8 @@ void record_append(struct worker *worker, const struct record_call *call, const 
     size_t begun = oplog_begin(&journal->tail);
     if (!journal->waiting_since_us)
         journal->waiting_since_us = now_us;
-    oplog_put_call(&journal->tail.buf, (uint8_t)call->durability, call->name, strlen(call->name), call->digest,
-                   worker->request.data, worker->request.size);
+    oplog_put_call(&journal->tail.buf, (uint8_t)call->durability, call->name, strlen(call->name), worker->request.data,
+                   worker->request.size);
     if (call->result_type)
         cabi_encode(call->result_type, result, &journal->tail.buf);
     oplog_end(&journal->tail, begun, OPLOG_IMPORTED_FUNCTION_INVOKED, now_us);
@@ -126,6 +124,15 @@ __attribute__((noreturn, cold)) static void malformed(struct worker *worker, con
     worker_abandon(worker, &report);
 }
 
+static bool request_is_same(const struct oplog_call *recorded, const struct ga_buf *request)
+{
+    if (recorded->request_size != request->size)
+        return false;
+    if (recorded->request)
+        return request->size == 0 || memcmp(recorded->request, request->data, request->size) == 0;
+    return recorded->request_digest == oplog_request_digest(request->data, request->size);
+}
+
 void record_take(struct worker *worker, const struct record_call *call, void *result_out)
 {
     struct oplog_entry entry = take(worker);
@@ -134,9 +141,8 @@ void record_take(struct worker *worker, const struct record_call *call, void *re
         diverge_call(worker, &entry, call);
     if (!oplog_decode_call(&entry, &recorded))
         malformed(worker, &entry);
-    bool same = recorded.digest == call->digest && recorded.request_size == worker->request.size &&
-                recorded.name_size == strlen(call->name) && memcmp(recorded.name, call->name, recorded.name_size) == 0;
-    if (!same)
+    bool same = recorded.name_size == strlen(call->name) && memcmp(recorded.name, call->name, recorded.name_size) == 0;
+    if (!same || !request_is_same(&recorded, &worker->request))
         diverge_call(worker, &entry, call);
     struct ga_reader reader = {.start = recorded.response, .at = recorded.response, .end = recorded.response + recorded.response_size};
     if (call->result_type && !cabi_decode(call->result_type, &reader, &worker->scratch, result_out))

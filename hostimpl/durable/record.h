@@ -10,11 +10,10 @@ struct record_call {
     const struct cabi_type *request_type; /* NULL: no arguments */
     const void *request;
     const struct cabi_type *result_type;  /* NULL: no result */
-    uint64_t digest;                      /* of the encoded request, which is in worker->request; by record_begin */
 };
 
-/* Encodes the request and takes its digest. */
-void record_begin(struct worker *worker, struct record_call *call);
+/* Encodes the request into worker->request. */
+void record_begin(struct worker *worker, const struct record_call *call);
 
 /* Live: appends the call with its result. */
 void record_append(struct worker *worker, const struct record_call *call, const void *result);

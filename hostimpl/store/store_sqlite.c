@@ -792,9 +792,13 @@ static enum ga_status open_database(struct store_sqlite *store, struct ga_report
     if (code != SQLITE_OK)
         return fail(store, report, code, "open golem.db");
     sqlite3_busy_timeout(store->database, BUSY_TIMEOUT_MS);
-    code = sqlite3_exec(store->database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", NULL, NULL, NULL);
+    /* The empty WAL file stays when the last process leaves: making it again would cost the next one a sync of the directory. */
+    code = sqlite3_exec(store->database,
+                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 0;", NULL, NULL, NULL);
     if (code != SQLITE_OK)
         return fail(store, report, code, "open golem.db");
+    int persist = 1;
+    sqlite3_file_control(store->database, NULL, SQLITE_FCNTL_PERSIST_WAL, &persist);
     return check_schema(store, report);
 }
 
