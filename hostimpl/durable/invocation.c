@@ -71,8 +71,10 @@ static enum ga_status plan_function(struct plan *plan, const char *function, siz
     if (plan->name.export)
         *self_of(plan) = (uint32_t)NO_SELF;
     plan->constructor_native = native_room(&plan->arena, constructor->type->param_count ? constructor->type->params_tuple : NULL);
-    return cabi_wave_parse_args(constructor->type, plan->name.key, plan->name.key_size, NULL, &plan->arena,
-                                plan->constructor_native, report);
+    status = cabi_wave_parse_args(constructor->type, plan->name.key, plan->name.key_size, NULL, &plan->arena,
+                                  plan->constructor_native, report);
+    report->has_offset = false; /* it counts from the index, others from the arguments */
+    return status;
 }
 
 /* Dropping an indexed resource takes what the index names; it must be there. */
@@ -85,6 +87,15 @@ static enum ga_status check_index(const struct plan *plan, struct ga_report *rep
     return ga_report_set(report, GA_NOT_FOUND, "there is no resource (%.*s) to drop", (int)plan->name.key_size, plan->name.key);
 }
 
+static enum ga_status parse_request_args(struct plan *plan, const struct invocation_request *request, struct ga_report *report)
+{
+    const struct cabi_func_type *type = function_name_params(&plan->name, &plan->arena);
+    return request->args ? cabi_wave_parse_args(type, request->args, request->args_size, &guest_resource_hooks, &plan->arena,
+                                                plan->native, report)
+                         : cabi_wave_parse_words(type, request->words, request->word_count, &guest_resource_hooks,
+                                                 &plan->arena, plan->native, report);
+}
+
 static enum ga_status plan_request(struct plan *plan, const struct invocation_request *request, struct ga_report *report)
 {
     if (!ga_utf8_valid((const uint8_t *)request->function, request->function_size))
@@ -92,8 +103,7 @@ static enum ga_status plan_request(struct plan *plan, const struct invocation_re
     enum ga_status status = plan_function(plan, request->function, request->function_size, report);
     if (status != GA_OK)
         return status;
-    status = cabi_wave_parse_args(function_name_params(&plan->name, &plan->arena), request->args, request->args_size,
-                                  &guest_resource_hooks, &plan->arena, plan->native, report);
+    status = parse_request_args(plan, request, report);
     if (status == GA_OK)
         status = guest_resource_check(plan->params, plan->native, &plan->arena, report);
     return status == GA_OK ? check_index(plan, report) : status;

@@ -8,8 +8,10 @@
 struct invocation_request {
     const char *function; /* function_name.h */
     size_t function_size;
-    const char *args;     /* WAVE values, separated by commas */
+    const char *args;     /* WAVE values, separated by commas; NULL: words have them */
     size_t args_size;
+    const struct cabi_wave_slice *words; /* a WAVE value each */
+    uint32_t word_count;
     const char *key;      /* idempotency key; NULL: a random UUID */
 };
 
@@ -17,7 +19,8 @@ struct invocation_request {
  * Runs it, and appends its result as WAVE text (nothing if there is none) to result_out. The result is durable then; a key that was
  * used before gives its first result. Otherwise, with the reason in report:
  *
- *   GA_NOT_FOUND, GA_INVALID   no such function; arguments that do not fit: the offset is in args. The worker is as before
+ *   GA_NOT_FOUND, GA_INVALID   no such function; arguments that do not fit: the offset is in args, or
+ *                              as cabi_wave_parse_words counts. The worker is as before
  *   GA_TRAP                    the guest trapped, now or in an invocation before: "Previous invocation failed: ..."
  *   GA_EXITED                  the guest called exit, now or before: "Previous invocation exited"
  *   GA_SUSPENDED               it waits for something outside, or the process is to stop; the next process goes on

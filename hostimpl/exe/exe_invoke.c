@@ -2,11 +2,13 @@
 #include "exe.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ga_assert.h"
 #include "invocation.h"
 
 /* Lets go of the worker; what went wrong before counts more than what goes wrong now. */
@@ -23,39 +25,53 @@ static int fail_and_stop(const struct exe_options *options, const struct ga_repo
     return stop(options, exe_fail(options, report));
 }
 
-/* The offset counts from the arguments' beginning. */
-static void add_offset(struct ga_report *report, size_t before)
+/* Puts a place in front of the report's text. */
+__attribute__((format(printf, 2, 3))) static void add_place(struct ga_report *report, const char *format, ...)
 {
-    char text[sizeof report->text];
-    if (!report->has_offset)
-        return;
-    snprintf(text, sizeof text, "at %llu: %.1000s", (unsigned long long)(report->offset + before), report->text);
+    char place[64], text[sizeof report->text];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(place, sizeof place, format, arguments);
+    va_end(arguments);
+    snprintf(text, sizeof text, "%s: %.900s", place, report->text);
     memcpy(report->text, text, sizeof text);
     report->has_offset = false;
 }
 
 /* --- one call from the command line --- */
 
+/* cabi_wave_parse_words counts through all words. */
+static void add_word(struct ga_report *report, const struct cabi_wave_slice *words, uint32_t count)
+{
+    uint64_t offset = report->offset;
+    for (uint32_t i = 0; i < count && report->has_offset; i++) {
+        if (offset <= words[i].size)
+            add_place(report, "argument %u, at %llu", i + 1, (unsigned long long)offset);
+        offset -= words[i].size + 1;
+    }
+}
+
 static int invoke_once(struct exe_options *options, int count, char **words)
 {
     struct ga_report report = {0};
-    struct ga_buf args = {0}, result = {0};
-    for (int i = 1; i < count; i++) {
-        ga_buf_text(&args, i > 1 ? ", " : "");
-        ga_buf_text(&args, words[i]);
-    }
+    struct ga_buf result = {0};
+    struct cabi_wave_slice *values = calloc((size_t)count, sizeof *values);
+    GA_ASSERT(values);
+    for (int i = 1; i < count; i++)
+        values[i - 1] = (struct cabi_wave_slice){words[i], strlen(words[i])};
     struct invocation_request request = {.function = words[0],
                                          .function_size = strlen(words[0]),
-                                         .args = ga_buf_cstr(&args),
-                                         .args_size = args.size,
+                                         .words = values,
+                                         .word_count = (uint32_t)count - 1,
                                          .key = options->key};
-    if (invocation_call(&worker_this, &request, &result, &report) != GA_OK) {
-        add_offset(&report, 0);
+    enum ga_status status = invocation_call(&worker_this, &request, &result, &report);
+    if (status != GA_OK)
+        add_word(&report, values, request.word_count);
+    free(values);
+    if (status != GA_OK)
         return fail_and_stop(options, &report);
-    }
     ga_buf_u8(&result, '\n');
     int code = exe_write(result.data, result.size) ? EXE_DONE : EXE_REFUSED;
-    ga_buf_free(&args);
     ga_buf_free(&result);
     return stop(options, code);
 }
@@ -93,11 +109,13 @@ static enum ga_status call_line(const char *line, size_t size, struct ga_buf *re
     enum ga_status status = cabi_wave_parse_call(line, size, &name, &args, report);
     size_t before = 0;
     if (status == GA_OK) {
-        struct invocation_request request = {name.text, name.size, args.text, args.size, NULL};
+        struct invocation_request request = {
+            .function = name.text, .function_size = name.size, .args = args.text, .args_size = args.size};
         before = (size_t)(args.text - line);
         status = invocation_call(&worker_this, &request, result, report);
     }
-    add_offset(report, before);
+    if (report->has_offset)
+        add_place(report, "at %llu", (unsigned long long)(report->offset + before));
     return status;
 }
 

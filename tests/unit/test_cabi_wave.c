@@ -448,3 +448,36 @@ Test(cabi_wave, options_at_the_end_of_the_arguments_may_be_left_out)
     report = (struct ga_report){0};
     cr_assert_eq(cabi_wave_parse_args(&none, " ", 1, NULL, &arena, &args, &report), GA_OK);
 }
+
+Test(cabi_wave, words_are_a_value_each)
+{
+    static const struct {
+        const char *words[3];
+        uint32_t count;
+        int offset; /* through all words; -1: none */
+        const char *fault;
+    } refused[] = {
+        {{"1, 2"}, 1, 1, "text behind the value"},
+        {{"1", "some(", "2)"}, 3, 7, NULL},
+        {{"1 // one", "2)"}, 2, 10, "text behind the value"},
+        {{"1", "2", "3"}, 3, 4, "more than 2 arguments"},
+        {{"", "2"}, 2, 0, NULL},
+        {{""}, 0, -1, "argument p is missing (0 of 2 are given)"},
+    };
+    struct cabi_func_type type = made_func(NULL, 2, &cabi_u8, made_option(&cabi_u8));
+    struct cabi_wave_slice words[3] = {{" 1 // one", 9}, {"some( 2 )", 9}};
+    struct two_args args = {9, {9, 9}};
+    report = (struct ga_report){0};
+    cr_assert_eq(cabi_wave_parse_words(&type, words, 2, NULL, &arena, &args, &report), GA_OK);
+    cr_assert(args.a == 1 && args.b.tag == 1 && args.b.value == 2);
+    cr_assert_eq(cabi_wave_parse_words(&type, words, 1, NULL, &arena, &args, &report), GA_OK);
+    cr_assert_eq(args.b.tag, 0);
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        report = (struct ga_report){0};
+        for (uint32_t j = 0; j < refused[i].count; j++)
+            words[j] = (struct cabi_wave_slice){refused[i].words[j], strlen(refused[i].words[j])};
+        cr_assert_eq(cabi_wave_parse_words(&type, words, refused[i].count, NULL, &arena, &args, &report), GA_INVALID, "%zu", i);
+        cr_assert_eq(report.has_offset ? (int)report.offset : -1, refused[i].offset, "%zu: %d", i, (int)report.offset);
+        cr_assert(!refused[i].fault || !strcmp(report.text, refused[i].fault), "%zu: %s", i, report.text);
+    }
+}

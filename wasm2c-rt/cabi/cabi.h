@@ -163,4 +163,10 @@ enum ga_status cabi_wave_parse_args(const struct cabi_func_type *type, const cha
                                     const struct cabi_wave_hooks *hooks, struct ga_arena *arena, void *native_out,
                                     struct ga_report *report) GA_MUST_USE;
 
+/* The same for arguments that are texts of their own, each one value. Offsets count through all words, as if one character stood
+ * between two of them. */
+enum ga_status cabi_wave_parse_words(const struct cabi_func_type *type, const struct cabi_wave_slice *words, uint32_t count,
+                                     const struct cabi_wave_hooks *hooks, struct ga_arena *arena, void *native_out,
+                                     struct ga_report *report) GA_MUST_USE;
+
 #endif

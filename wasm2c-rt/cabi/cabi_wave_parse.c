@@ -676,6 +676,44 @@ enum ga_status cabi_wave_parse_args(const struct cabi_func_type *type, const cha
     return parse_args(&wave, type, native_out) ? GA_OK : report->status;
 }
 
+static bool parse_word(struct wave *wave, const struct cabi_func_type *type, uint32_t number, char *native)
+{
+    if (number == type->param_count)
+        return FAIL_AT(wave, wave->at, "more than %u arguments", type->param_count);
+    if (!parse(wave, type->params[number].type, native + type->params[number].native_offset))
+        return false;
+    skip_space(wave);
+    return wave->at == wave->end || FAIL_AT(wave, wave->at, "text behind the value");
+}
+
+static bool parse_words(const struct wave *prototype, const struct cabi_func_type *type, const struct cabi_wave_slice *words,
+                        uint32_t count, char *native)
+{
+    struct wave wave = *prototype;
+    uint64_t before = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        wave.start = wave.at = words[i].text;
+        wave.end = words[i].text + words[i].size;
+        if (!parse_word(&wave, type, i, native)) {
+            wave.report->offset += before;
+            return false;
+        }
+        before += words[i].size + 1;
+    }
+    if (parse_missing_args(&wave, type, count, native))
+        return true;
+    wave.report->has_offset = false; /* what is missing stands nowhere */
+    return false;
+}
+
+enum ga_status cabi_wave_parse_words(const struct cabi_func_type *type, const struct cabi_wave_slice *words, uint32_t count,
+                                     const struct cabi_wave_hooks *hooks, struct ga_arena *arena, void *native_out,
+                                     struct ga_report *report)
+{
+    struct wave prototype = {"", "", "", hooks, arena, report};
+    return parse_words(&prototype, type, words, count, native_out) ? GA_OK : report->status;
+}
+
 /* The first '(' outside of braces; end if there is none. Braces hold function names, which may have arguments. */
 static const char *find_args(const char *at, const char *end)
 {
