@@ -77,31 +77,6 @@ test('what has no wasi:cli/run cannot be run, and says so', () => {
     }
 });
 
-test('golem-aot itself: version, help, wrong usage', () => {
-    assert.match(run(golemAot, ['--version']).stdout, /^golem-aot \d+\.\d+/);
-    assert.match(run(golemAot, ['--help']).stdout, /build[\s\S]*validate[\s\S]*inspect[\s\S]*run/);
-    for (const verb of ['build', 'validate', 'inspect', 'run']) {
-        const { status, stdout } = run(golemAot, [verb, '--help']);
-        assert.equal(status, 0);
-        assert.match(stdout, new RegExp(`golem-aot ${verb}`));
-        assert.equal(run(golemAot, [verb]).status, 2);
-        assert.equal(run(golemAot, [verb, '--no-such-option', 'x']).status, 2);
-    }
-    for (const args of [[], ['fly'], ['--fly'], ['build', guest('counter')], ['build', guest('counter'), '-o']]) assert.equal(run(golemAot, args).status, 2, `${args}`);
-});
-
-test('a file that cannot be read or written is named', (t) => {
-    const missing = `${scratch(t)}/missing.wasm`;
-    for (const args of [['validate', missing], ['inspect', missing], ['build', missing, '-o', `${missing}.out`], ['run', missing]]) {
-        const { status, stderr } = run(golemAot, args);
-        assert.equal(status, 1, stderr);
-        assert.ok(stderr.includes('missing.wasm'), stderr);
-    }
-    const { status, stderr } = run(golemAot, ['build', guest('counter'), '-o', '/no/such/folder/counter']);
-    assert.equal(status, 1);
-    assert.ok(stderr.includes('/no/such/folder'), stderr);
-});
-
 test('inspect gives the world as WIT, of a component and of its executable alike', () => {
     const text = run(golemAot, ['inspect', guest('counter')]);
     assert.equal(text.status, 0, text.stderr);

@@ -226,6 +226,20 @@ test('too few and too many arguments are named as such', async () => {
     }
 });
 
+test('each word of the command line is one value', () => {
+    for (const [fn, ...words] of [['echo-u8', '1, 2'], ['echo-bytes', '[1', '2]'], ['echo-string', '"a', 'b"'], ['sum-sixteen', Array(16).fill('1').join(', ')],
+        ['echo-u8', '1 // one', '2'], ['echo-u8', ''], ['nothing', '']]) {
+        const { status, stdout, stderr } = argv(fn, ...words);
+        assert.equal(status, 1, `${fn} ${words.join(' | ')}: ${stdout}`);
+        assert.match(stderr, /argument \d+, at \d+: ./);
+    }
+});
+
+test('the message counts from the word that does not fit', () => {
+    const words = ['1', '2', '3', '4', '5', '6', '7', '8', '9', '10.5', 'true', "'a'", '13', '14', '15x', '16'];
+    assert.match(argv('sum-sixteen', ...words).stderr, /argument 15, at 0: ./);
+});
+
 test('an unknown function is named, on a line and on the command line', async () => {
     for (const fn of [`${API}.{echo-u128}`, 'demo:echo/other@1.0.0.{echo-u8}', 'demo:echo/api@2.0.0.{echo-u8}', 'echo-u8x', `${API}.{ECHO-U8}`]) {
         const name = /[a-zA-Z0-9-]+(?=}?$)/.exec(fn)[0];
