@@ -92,9 +92,9 @@ static enum ga_status define_handle(const struct definer *definer, struct type_v
         return status;
     if (item.kind != EXTERN_RESOURCE)
         return ga_report_at(definer->scope->context->report, GA_INVALID, definer->def->offset,
-                            "type %u: type index %u is not a resource type but a %s " SPEC,
+                            "type %u: type index %u is not a resource type but %s " SPEC,
                             definer->scope->spaces[SORT_TYPE].count, definer->def->type.resource_index,
-                            type_extern_name(item.kind));
+                            type_extern_a(item.kind));
     type->resource = item.resource;
     type->alias = item.alias;
     return GA_OK;
@@ -190,8 +190,8 @@ static enum ga_status declare_alias(struct type_scope *scope, const struct def *
     if (outer ? def->alias.sort != SORT_TYPE && def->alias.sort != SORT_CORE_TYPE
               : def->alias.kind != ALIAS_EXPORT || (def->alias.sort != SORT_TYPE && def->alias.sort != SORT_INSTANCE))
         return ga_report_at(context->report, GA_INVALID, def->offset,
-                            "alias of a %s in a type: only types and instances can be aliased here " SPEC,
-                            type_sort_name(def->alias.sort));
+                            "alias of %s in a type: only types and instances can be aliased here " SPEC,
+                            type_sort_a(def->alias.sort));
     if (outer)
         return type_outer(scope, def->alias.sort, def->alias.outer_count, def->alias.index, def->offset, out);
     return type_alias_export(scope, def, out);
@@ -344,9 +344,8 @@ static enum ga_status resolve_kind(struct type_scope *scope, uint32_t index, enu
 {
     enum ga_status status = type_lookup(scope, SORT_TYPE, index, offset, out);
     if (status == GA_OK && out->kind != kind)
-        return ga_report_at(scope->context->report, GA_INVALID, offset, "type index %u is not %s %s but a %s " SPEC,
-                            index, kind == EXTERN_INSTANCE_TYPE ? "an" : "a", type_extern_name(kind),
-                            type_extern_name(out->kind));
+        return ga_report_at(scope->context->report, GA_INVALID, offset, "type index %u is not %s but %s " SPEC, index,
+                            type_extern_a(kind), type_extern_a(out->kind));
     return status;
 }
 

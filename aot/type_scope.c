@@ -5,46 +5,63 @@
 #include "ga_limits.h"
 #include "type_surface.h"
 
+/* Names with their articles, for messages. */
+static const char *const sort_names[SORT_COUNT] = {
+    [SORT_CORE_FUNC] = "a core func",
+    [SORT_CORE_TABLE] = "a core table",
+    [SORT_CORE_MEMORY] = "a core memory",
+    [SORT_CORE_GLOBAL] = "a core global",
+    [SORT_CORE_TAG] = "a core tag",
+    [SORT_CORE_TYPE] = "a core type",
+    [SORT_CORE_MODULE] = "a core module",
+    [SORT_CORE_INSTANCE] = "a core instance",
+    [SORT_FUNC] = "a func",
+    [SORT_VALUE] = "a value",
+    [SORT_TYPE] = "a type",
+    [SORT_COMPONENT] = "a component",
+    [SORT_INSTANCE] = "an instance",
+};
+
+static const char *without_article(const char *name)
+{
+    return strchr(name, ' ') + 1;
+}
+
+const char *type_sort_a(enum sort sort)
+{
+    return sort_names[sort];
+}
+
 const char *type_sort_name(enum sort sort)
 {
-    static const char *const names[SORT_COUNT] = {
-        [SORT_CORE_FUNC] = "core func",
-        [SORT_CORE_TABLE] = "core table",
-        [SORT_CORE_MEMORY] = "core memory",
-        [SORT_CORE_GLOBAL] = "core global",
-        [SORT_CORE_TAG] = "core tag",
-        [SORT_CORE_TYPE] = "core type",
-        [SORT_CORE_MODULE] = "core module",
-        [SORT_CORE_INSTANCE] = "core instance",
-        [SORT_FUNC] = "func",
-        [SORT_VALUE] = "value",
-        [SORT_TYPE] = "type",
-        [SORT_COMPONENT] = "component",
-        [SORT_INSTANCE] = "instance",
-    };
-    return names[sort];
+    return without_article(sort_names[sort]);
 }
 
 static const struct extern_kind {
     const char *name;
     enum sort sort;
 } extern_kinds[] = {
-    [EXTERN_FUNC] = {"func", SORT_FUNC},
-    [EXTERN_TYPE] = {"value type", SORT_TYPE},
-    [EXTERN_RESOURCE] = {"resource type", SORT_TYPE},
-    [EXTERN_INSTANCE] = {"instance", SORT_INSTANCE},
-    [EXTERN_COMPONENT] = {"component", SORT_COMPONENT},
-    [EXTERN_MODULE] = {"core module", SORT_CORE_MODULE},
-    [EXTERN_VALUE] = {"value", SORT_VALUE},
-    [EXTERN_FUNC_TYPE] = {"func type", SORT_TYPE},
-    [EXTERN_INSTANCE_TYPE] = {"instance type", SORT_TYPE},
-    [EXTERN_COMPONENT_TYPE] = {"component type", SORT_TYPE},
-    [EXTERN_CORE_ITEM] = {"core item", SORT_CORE_FUNC},
-    [EXTERN_CORE_INSTANCE] = {"core instance", SORT_CORE_INSTANCE},
-    [EXTERN_CORE_TYPE] = {"core type", SORT_CORE_TYPE},
+    [EXTERN_FUNC] = {"a func", SORT_FUNC},
+    [EXTERN_TYPE] = {"a value type", SORT_TYPE},
+    [EXTERN_RESOURCE] = {"a resource type", SORT_TYPE},
+    [EXTERN_INSTANCE] = {"an instance", SORT_INSTANCE},
+    [EXTERN_COMPONENT] = {"a component", SORT_COMPONENT},
+    [EXTERN_MODULE] = {"a core module", SORT_CORE_MODULE},
+    [EXTERN_VALUE] = {"a value", SORT_VALUE},
+    [EXTERN_FUNC_TYPE] = {"a func type", SORT_TYPE},
+    [EXTERN_INSTANCE_TYPE] = {"an instance type", SORT_TYPE},
+    [EXTERN_COMPONENT_TYPE] = {"a component type", SORT_TYPE},
+    [EXTERN_CORE_ITEM] = {"a core item", SORT_CORE_FUNC},
+    [EXTERN_CORE_INSTANCE] = {"a core instance", SORT_CORE_INSTANCE},
+    [EXTERN_CORE_TYPE] = {"a core type", SORT_CORE_TYPE},
 };
 
 const char *type_extern_name(enum type_extern_kind kind)
+{
+    return without_article(extern_kinds[kind].name);
+}
+
+const char *type_extern_a(enum type_extern_kind kind)
 {
     return extern_kinds[kind].name;
 }
@@ -140,8 +157,8 @@ enum ga_status type_func_at(const struct type_scope *scope, uint32_t index, uint
         return status;
     if (item.kind != EXTERN_FUNC_TYPE)
         return ga_report_at(scope->context->report, GA_INVALID, offset,
-                            "type index %u is not a function type but a %s (Binary.md, Type Definitions)", index,
-                            type_extern_name(item.kind));
+                            "type index %u is not a function type but %s (Binary.md, Type Definitions)", index,
+                            type_extern_a(item.kind));
     *out = item.func;
     return GA_OK;
 }
@@ -162,8 +179,8 @@ enum ga_status type_val_at(const struct type_scope *scope, struct val_ref ref, u
         return status;
     if (item.kind != EXTERN_TYPE)
         return ga_report_at(scope->context->report, GA_INVALID, offset,
-                            "type index %u is not a value type but a %s (Binary.md, Type Definitions)", ref.index,
-                            type_extern_name(item.kind));
+                            "type index %u is not a value type but %s (Binary.md, Type Definitions)", ref.index,
+                            type_extern_a(item.kind));
     *out = item.value;
     return GA_OK;
 }

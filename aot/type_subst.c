@@ -350,9 +350,9 @@ enum ga_status type_alias_export(const struct type_scope *scope, const struct de
                             type_shown(name), name.data);
     if (type_extern_sort(item->kind) != def->alias.sort)
         return ga_report_at(report, GA_INVALID, def->offset,
-                            "export \"%.*s\" of instance %u is not a %s but a %s (Binary.md, Alias Definitions)",
-                            type_shown(name), name.data, def->alias.instance, type_sort_name(def->alias.sort),
-                            type_extern_name(item->kind));
+                            "export \"%.*s\" of instance %u is not %s but %s (Binary.md, Alias Definitions)",
+                            type_shown(name), name.data, def->alias.instance, type_sort_a(def->alias.sort),
+                            type_extern_a(item->kind));
     *out = *item;
     return GA_OK;
 }

@@ -105,7 +105,7 @@ static enum ga_status check_annotation(const struct naming *naming, const struct
     if (name->kind == NAME_LABEL || name->kind == NAME_INTERFACE)
         return GA_OK;
     if (item.kind != EXTERN_FUNC)
-        return fail(naming, "an annotated name is for a func, not for a %s", type_extern_name(item.kind));
+        return fail(naming, "an annotated name is for a func, not for %s", type_extern_a(item.kind));
     if (name->kind == NAME_CONSTRUCTOR)
         return check_constructor(naming, item.func, name->resource);
     if (name->kind == NAME_METHOD)

@@ -237,8 +237,10 @@ void type_val_signature(const struct type_val *type, struct ga_buf *out);
 void type_val_print(const struct type_val *type, struct ga_buf *out);
 void type_func_print(const struct type_func *type, struct ga_buf *out);
 
-/* "func", "instance", "component type": for messages. */
+/* "func", "instance", "component type", and with the article, "an instance": for messages. */
 const char *type_extern_name(enum type_extern_kind kind);
+const char *type_extern_a(enum type_extern_kind kind);
 const char *type_sort_name(enum sort sort);
+const char *type_sort_a(enum sort sort);
 
 #endif

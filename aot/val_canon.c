@@ -227,8 +227,8 @@ static enum ga_status resource(struct type_scope *scope, const struct def *def)
     if (status != GA_OK)
         return status;
     if (item.kind != EXTERN_RESOURCE)
-        return val_fail(scope, def->offset, "type index %u is not a resource type but a %s " SPEC, def->canon.type,
-                        type_extern_name(item.kind));
+        return val_fail(scope, def->offset, "type index %u is not a resource type but %s " SPEC, def->canon.type,
+                        type_extern_a(item.kind));
     if (def->canon.kind != CANON_RESOURCE_DROP && item.resource->definer != scope)
         return fail(scope, def, "resource.new or resource.rep of a resource that this component does not define " SPEC);
     val_core_func_type(scope->context->arena, "i", def->canon.kind == CANON_RESOURCE_DROP ? "" : "i", 0, &type);

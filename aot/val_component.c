@@ -152,8 +152,8 @@ static enum ga_status export(struct type_scope *scope, const struct def *def) {
     struct type_extern item;
     enum ga_status status = type_lookup(scope, def->export.item.sort, def->export.item.index, def->offset, &item);
     if (status == GA_OK && def->export.has_desc && def->export.desc.sort != def->export.item.sort) return val_fail(
-        scope, def->offset, "export of a %s that is described as a %s (Binary.md, Import and Export Definitions)",
-        type_sort_name(def->export.item.sort), type_sort_name(def->export.desc.sort));
+        scope, def->offset, "export of %s that is described as %s (Binary.md, Import and Export Definitions)",
+        type_sort_a(def->export.item.sort), type_sort_a(def->export.desc.sort));
     if (status == GA_OK && def->export.has_desc)
         status = type_ascribe(scope, item, &def->export.desc, name.name, def->offset, &item);
     else if (status == GA_OK) item = type_rename(scope->context, item, name.name);

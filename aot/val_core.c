@@ -141,10 +141,10 @@ enum ga_status val_core_alias(struct type_scope *scope, const struct def *def)
                         def->alias.instance, type_shown(name), name.data);
     if (sorts[type->kind] != def->alias.sort)
         return val_fail(scope, def->offset,
-                        "export \"%.*s\" of core instance %u is not a %s but a %s "
+                        "export \"%.*s\" of core instance %u is not %s but %s "
                         "(Binary.md, Alias Definitions)",
-                        type_shown(name), name.data, def->alias.instance, type_sort_name(def->alias.sort),
-                        type_sort_name(sorts[type->kind]));
+                        type_shown(name), name.data, def->alias.instance, type_sort_a(def->alias.sort),
+                        type_sort_a(sorts[type->kind]));
     return type_push(scope, def->alias.sort, (struct type_extern){.kind = EXTERN_CORE_ITEM, .core = type});
 }
 
