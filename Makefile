@@ -54,7 +54,7 @@ RT_LIBS = -lsqlite3 -luuid -luv -lm
 AOT_LIBS = -lcrypto -lpthread
 
 .DEFAULT_GOAL = all
-.PHONY: all help deps deps-test guests demo test unit bench crash lint fmt install clean
+.PHONY: all help deps deps-test guests demo test unit bless bench crash lint fmt install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -62,6 +62,7 @@ help:
 	@echo 'make all       the compiler and the runtime library (needs: make deps)'
 	@echo 'make demo      installs what is missing, builds, and shows a worker that survives kill -9'
 	@echo 'make test      installs what is missing, builds, and runs every test'
+	@echo 'make bless     accepts the generated C of the golden tests as it is now'
 	@echo 'make bench     prints the measurements'
 	@echo 'make lint      checks the include arrows between folders, and other rules of the tree'
 	@echo 'make install   to PREFIX (default /usr/local)'
@@ -186,6 +187,10 @@ install: all
 	install -D -m 644 $(RT_LIBRARY) $(DESTDIR)$(PREFIX)/lib/golem-aot/libgolemrt.a
 	install -d $(DESTDIR)$(PREFIX)/include/golem-aot
 	install -m 644 $(BUILD)/include/golem-aot/*.h $(DESTDIR)$(PREFIX)/include/golem-aot/
+
+# Accepts what the golden tests see now as right.
+bless: all
+	BLESS=1 $(NODE) --test $(wildcard tests/golden/*.test.mjs)
 
 lint:
 	@tools/lint.sh

@@ -73,6 +73,8 @@ void abi_put_string(struct ga_buf *out, const char *text, size_t size)
         uint8_t byte = (uint8_t)text[i];
         if (byte == '"' || byte == '\\' || byte == '?')
             ga_buf_printf(out, "\\%c", byte);
+        else if (byte == '\n')
+            ga_buf_text(out, "\\n");
         else if (byte < 0x20 || byte >= 0x7f)
             ga_buf_printf(out, "\\%03o", byte);
         else

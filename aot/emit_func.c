@@ -92,6 +92,17 @@ static void write_resource(struct emitter *emitter, uint32_t index)
 
 /* --- lifts --- */
 
+static void put_func_comment(struct ga_buf *out, const char *what, struct slice interface, struct slice name)
+{
+    ga_buf_printf(out, "/* %s: ", what);
+    if (interface.size > 0) {
+        emit_quoted(out, interface);
+        ga_buf_u8(out, ' ');
+    }
+    emit_quoted(out, name);
+    ga_buf_text(out, " */\n");
+}
+
 /* Calls a core function with arguments from flat and leaves its result there: the body of a thunk. */
 static void put_flat_call(struct emitter *emitter, const struct core_item *item, const uint8_t *params, uint32_t param_count,
                           int result)
@@ -131,8 +142,11 @@ static void write_lift(struct emitter *emitter, uint32_t index)
 {
     const struct plan_lift *lift = &emitter->plan->lifts.items[index];
     struct core_func_type core;
+    const struct plan_export *export = emitter->export_of_lift[index];
     abi_flatten_func(emitter->arena, lift->type, false, &core);
 
+    if (export != NULL)
+        put_func_comment(&emitter->functions, "export", export->interface, export->name);
     open_thunk(emitter, index, "call", core.param_count > 0 || core.result_count > 0);
     put_flat_call(emitter, &lift->func, core.params, core.param_count, core.result_count > 0 ? core.results[0] : -1);
     close_thunk(emitter);
@@ -173,17 +187,6 @@ static void put_descriptor_call(struct emitter *emitter, const struct core_func_
         ga_buf_printf(out, "    return rt_f%u_from_flat(%s);\n", core->results[0] == CORE_F32 ? 32 : 64, call);
     else
         ga_buf_printf(out, "    return (%s)%s;\n", emit_core_type(emitter, core->results[0]), call);
-}
-
-static void put_func_comment(struct ga_buf *out, const char *what, struct slice interface, struct slice name)
-{
-    ga_buf_printf(out, "/* %s: ", what);
-    if (interface.size > 0) {
-        emit_quoted(out, interface);
-        ga_buf_u8(out, ' ');
-    }
-    emit_quoted(out, name);
-    ga_buf_text(out, " */\n");
 }
 
 static void write_missing_lower(struct emitter *emitter, const struct plan_import *import, const struct core_func_type *core)

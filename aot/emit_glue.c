@@ -139,6 +139,11 @@ static void start(struct emitter *emitter)
     };
     for (int kind = 0; kind < WANT_COUNT; kind++)
         emitter->wanted[kind] = ga_arena_array(emitter->arena, counts[kind], sizeof(bool));
+    emitter->export_of_lift =
+        ga_arena_array(emitter->arena, emitter->plan->lifts.count, sizeof *emitter->export_of_lift);
+    for (uint32_t i = emitter->plan->exports.count; i-- > 0;)
+        if (emitter->plan->exports.items[i].target == TARGET_LIFT)
+            emitter->export_of_lift[emitter->plan->exports.items[i].index] = &emitter->plan->exports.items[i];
     emitter->externs.arena = emitter->tags.arena = emitter->options_index.arena = emitter->arena;
     emitter->types = abi_emitter_new(emitter->arena, &emitter->type_tables, "type_", emit_resource_ref, emitter);
 }

@@ -32,6 +32,7 @@ struct emitter {
     GA_VEC(struct emit_unit) units;
     uint32_t *unit_of_module; /* parallel to plan->modules */
 
+    const struct plan_export **export_of_lift; /* parallel to plan->lifts: the first of its exports, or NULL; for comments */
     bool *wanted[WANT_COUNT];
     GA_VEC(struct { enum emit_wanted kind; uint32_t index; }) queue;
     GA_VEC(struct plan_options) options; /* distinct ones in use: root->options */

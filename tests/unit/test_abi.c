@@ -374,7 +374,7 @@ Test(abi_emitter, names_become_safe_literals_and_comments)
     struct ga_buf out = {0};
     static const char name[] = "a\"b\\c\n\x7f\xc3\xa9?";
     abi_put_string(&out, name, sizeof name - 1);
-    cr_expect_str_eq(ga_buf_cstr(&out), "\"a\\\"b\\\\c\\012\\177\\303\\251\\?\"");
+    cr_expect_str_eq(ga_buf_cstr(&out), "\"a\\\"b\\\\c\\n\\177\\303\\251\\?\"");
     out.size = 0;
     static const char comment[] = "a*/b/*c\nd\\";
     abi_put_comment(&out, comment, sizeof comment - 1);
