@@ -650,10 +650,10 @@ const struct host_resource_type wasi_filesystem_types_directory_entry_stream_typ
     .drop = drop_entry_stream,
 };
 
-static int listing_add(struct listing *listing, DIR *directory, const struct dirent *entry)
+static int listing_add(struct listing *listing, int directory_fd, const struct dirent *entry)
 {
     struct stat stat = {.st_mode = DTTOIF(entry->d_type)};
-    if (entry->d_type == DT_UNKNOWN && fstatat(dirfd(directory), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
+    if (entry->d_type == DT_UNKNOWN && fstatat(directory_fd, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         stat.st_mode = 0;
     if (listing->count == listing->capacity) {
         size_t capacity = listing->capacity > 0 ? 2 * listing->capacity : 16;
@@ -670,7 +670,7 @@ static int listing_add(struct listing *listing, DIR *directory, const struct dir
     return 0;
 }
 
-static int listing_fill(struct listing *listing, DIR *directory)
+static int listing_fill(struct listing *listing, DIR *directory, int directory_fd)
 {
     int status = 0;
     while (status == 0) {
@@ -679,7 +679,7 @@ static int listing_fill(struct listing *listing, DIR *directory)
         if (entry == NULL)
             return -errno;
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-            status = listing_add(listing, directory, entry);
+            status = listing_add(listing, directory_fd, entry);
     }
     return status;
 }
@@ -700,7 +700,7 @@ static int listing_read(int directory_fd, struct listing **listing_out)
         return -error;
     }
     struct listing *listing = calloc(1, sizeof *listing);
-    int status = listing == NULL ? -ENOMEM : listing_fill(listing, directory);
+    int status = listing == NULL ? -ENOMEM : listing_fill(listing, directory, directory_fd);
     closedir(directory);
     if (status != 0 && listing != NULL)
         listing_free(listing);

@@ -68,6 +68,18 @@ static void wait_collect_ready(struct wait *wait)
     }
 }
 
+/* Each fd once: a guest may name a pollable as often as it likes, poll(2) takes no more entries than there may be fds. */
+static void wait_add_fd(struct wait *wait, int fd, short events)
+{
+    for (uint32_t i = 0; i < wait->fd_count; i++) {
+        if (wait->fds[i].fd == fd) {
+            wait->fds[i].events |= events;
+            return;
+        }
+    }
+    wait->fds[wait->fd_count++] = (struct pollfd){.fd = fd, .events = events};
+}
+
 static void wait_collect_causes(struct wait *wait)
 {
     wait->fd_count = 0;
@@ -79,9 +91,9 @@ static void wait_collect_causes(struct wait *wait)
             wait->deadline_ns = pollable->deadline_ns;
         if (pollable->ops->wait == NULL)
             continue;
-        struct pollfd *fd = &wait->fds[wait->fd_count++];
-        *fd = (struct pollfd){.fd = -1};
-        fd->fd = pollable->ops->wait(wait->worker, pollable, &fd->events);
+        short events;
+        int fd = pollable->ops->wait(wait->worker, pollable, &events);
+        wait_add_fd(wait, fd, events);
     }
 }
 

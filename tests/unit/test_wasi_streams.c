@@ -276,6 +276,12 @@ Test(wasi_cli, a_command_reads_the_process_s_standard_input)
     cr_assert_not(wasi_io_poll_pollable_ready(worker, pollable));
     wasi_io_poll_poll(worker, (struct cabi_list){pollables, 2}, &ready);
     cr_assert(ready.count == 1 && ((uint32_t *)ready.items)[0] == 1);
+    static uint32_t many[100000];
+    for (size_t i = 0; i < 100000; i++)
+        many[i] = pollable;
+    many[99999] = wasi_clocks_monotonic_clock_subscribe_duration(worker, 1000000);
+    wasi_io_poll_poll(worker, (struct cabi_list){many, 100000}, &ready);
+    cr_assert(ready.count == 1 && ((uint32_t *)ready.items)[0] == 99999);
     cr_assert_eq(write(fds[1], "abc", 3), 3);
     wasi_io_poll_pollable_block(worker, pollable);
     assert_reads(stream, 2, "ab");

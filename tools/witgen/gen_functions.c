@@ -6,8 +6,6 @@
  * resource its struct cabi_resource. All are objects of their own (-fdata-sections), so that the linker keeps those that
  * a component's imports name.
  */
-static struct abi_emitter *emitter;
-
 static const char *resource_ref(void *context, const struct type_resource *resource)
 {
     struct gen *gen = context;
@@ -37,7 +35,7 @@ static void print_host_types(struct gen *gen, const struct wit_interface *interf
         const struct wit_item *item = interface->items.entries[i].value;
         if (item->kind == WIT_USE)
             continue;
-        const char *expression = abi_type_ref(emitter, item->type);
+        const char *expression = abi_type_ref(gen->emitter, item->type);
         ga_buf_printf(gen->out, "const struct cabi_type *const host_type_%s_%s = %s;\n", gen_prefix(gen, interface),
                       gen_field_name(gen, item->name), expression);
     }
@@ -112,7 +110,7 @@ static enum ga_status print_func(struct gen *gen, const struct wit_interface *in
     const char *name = gen_func_name(gen, interface, func);
     if (!ga_map_add(&gen->structs, name, __builtin_strlen(name), (void *)name))
         return wit_error(gen->document, func->pos, "two functions have the C name '%s'", name);
-    const char *type = abi_func_type_ref(emitter, &func->type);
+    const char *type = abi_func_type_ref(gen->emitter, &func->type);
     print_thunk(gen, func, name);
     ga_buf_printf(gen->out, "const struct host_func host_%s = {\n    .interface = \"%.*s:%.*s/%.*s%s\",\n", name,
                   (int)package->ns.size, package->ns.data, (int)package->name.size, package->name.data,
@@ -142,7 +140,7 @@ enum ga_status gen_functions(struct gen *gen)
     gen_each_interface(gen, print_asserts);
     ga_buf_text(gen->out, "\n");
     gen->structs = (struct ga_map){.arena = gen->arena};
-    emitter = abi_emitter_new(gen->arena, gen->out, "type_", resource_ref, gen);
+    gen->emitter = abi_emitter_new(gen->arena, gen->out, "type_", resource_ref, gen);
     gen_each_interface(gen, print_funcs);
     return gen->document->report->status != GA_OK ? gen->document->report->status
                                                   : wit_table_check_used(gen->document, gen->table);

@@ -85,7 +85,10 @@ static bool is_kebab(struct slice name)
         for (; i < name.size && name.data[i] != '-'; i++)
             if (isalpha((unsigned char)name.data[i]) && (isupper((unsigned char)name.data[i]) != 0) != upper)
                 return false;
-        if (i < name.size && ++i == name.size)
+        if (i == name.size)
+            break;
+        i++; /* the hyphen, which begins another word */
+        if (i == name.size)
             return false;
     }
     return name.size > 0;

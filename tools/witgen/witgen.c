@@ -24,13 +24,12 @@ static enum ga_status read_text(struct run *run, const char *path, char **text_o
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         return ga_report_errno(&run->report, errno, "cannot open %s", path);
-    for (size_t got = 1; got > 0;) {
+    while (!feof(file) && !ferror(file)) {
         ga_buf_reserve(&buf, 65536);
-        got = fread(buf.data + buf.size, 1, 65536, file);
-        buf.size += got;
+        buf.size += fread(buf.data + buf.size, 1, 65536, file);
     }
     if (ferror(file))
-        (void)ga_report_errno(&run->report, errno, "cannot read %s", path);
+        (void)ga_report_set(&run->report, GA_IO, "cannot read %s", path);
     fclose(file);
     *text_out = ga_arena_strndup(&run->arena, (const char *)buf.data, buf.size);
     *size_out = buf.size;
@@ -51,8 +50,8 @@ static int by_bytes(const struct dirent **a, const struct dirent **b)
 
 static enum ga_status parse_file(struct run *run, const char *name)
 {
-    char *path = ga_arena_printf(&run->arena, "%s/%s", run->directory, name), *text;
-    size_t size;
+    char *path = ga_arena_printf(&run->arena, "%s/%s", run->directory, name), *text = NULL;
+    size_t size = 0;
     if (read_text(run, path, &text, &size) != GA_OK)
         return run->report.status;
     return wit_parse(&run->document, path, text, size);
@@ -76,8 +75,8 @@ static enum ga_status parse_directory(struct run *run)
 
 static enum ga_status parse_table(struct run *run)
 {
-    char *path = ga_arena_printf(&run->arena, "%s/durability.txt", run->directory), *text;
-    size_t size;
+    char *path = ga_arena_printf(&run->arena, "%s/durability.txt", run->directory), *text = NULL;
+    size_t size = 0;
     if (read_text(run, path, &text, &size) != GA_OK)
         return run->report.status;
     return wit_table_parse(&run->document, path, text, size, &run->table);
