@@ -397,6 +397,8 @@ enum ga_status build_inspect(const char *path, struct ga_buf *wit_out, struct ga
     bool is_executable = status == GA_OK && build_elf_section(input.data, input.size, ".golem.wit", &wit, &wit_size);
     if (is_executable)
         ga_buf_append(wit_out, wit, wit_size);
+    else if (status == GA_OK && input.size >= SELFMAG && memcmp(input.data, ELFMAG, SELFMAG) == 0)
+        status = ga_report_set(report, GA_INVALID, "an executable, but none that golem-aot made");
     if (status == GA_OK && !is_executable)
         status = bin_read(&arena, input.data, input.size, &component, report);
     if (status == GA_OK && !is_executable)

@@ -208,9 +208,12 @@ static enum ga_status report_failure(const struct running *slot, int wait_status
     if (slot->timed_out)
         return ga_report_set(report, GA_TOOL, "%s took longer than %u s and was stopped%s%s", slot->job.what,
                              slot->job.limits.wall_s, between, text);
-    if (WIFSIGNALED(wait_status))
-        return ga_report_set(report, GA_TOOL, "%s was killed by signal %d (%s)%s%s", slot->job.what,
-                             WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)), between, text);
+    if (WIFSIGNALED(wait_status)) {
+        int number = WTERMSIG(wait_status);
+        const char *hint = number == SIGKILL ? ", perhaps for want of memory: fewer --jobs take less" : "";
+        return ga_report_set(report, GA_TOOL, "%s was killed by signal %d (%s)%s%s%s", slot->job.what, number,
+                             strsignal(number), hint, between, text);
+    }
     return ga_report_set(report, GA_TOOL, "%s ended with %d%s%s", slot->job.what, WEXITSTATUS(wait_status), between,
                          text);
 }
