@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "ga_assert.h"
+#include "ga_stdio.h"
 #include "ga_utf8.h"
 
 static const char HELP_BEFORE[] =
@@ -266,6 +267,7 @@ static void make_room(struct exe_options *options, int count)
 
 int main(int count, char **words)
 {
+    ga_stdio_hold();
     const char *slash = count ? strrchr(words[0], '/') : NULL;
     struct exe_options options = {.program = slash ? slash + 1 : count ? words[0] : "?", .data = "golem-data", .worker = "default"};
     make_room(&options, count);

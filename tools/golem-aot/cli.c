@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ga_arena.h"
+#include "ga_stdio.h"
 #include "version.h"
 
 static const struct cli_verb *const verbs[] = {&cli_build, &cli_validate, &cli_inspect, &cli_run};
@@ -277,6 +278,7 @@ static void install_fault_handlers(void)
 
 int main(int count, char **arguments)
 {
+    ga_stdio_hold();
     install_fault_handlers();
     const char *word = count > 1 ? arguments[1] : NULL;
     if (!word) {
