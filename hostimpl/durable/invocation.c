@@ -620,6 +620,7 @@ static const struct cabi_type *type_of_field(struct invocation_printer *printer,
     if (function_name_resolve((const char *)values[INVOKED_FUNCTION].data, values[INVOKED_FUNCTION].size, &name, &ignored) != GA_OK)
         return NULL;
     printer->export = name.export;
+    printer->indexed = name.export && name.constructor;
     return params_of(&name, &printer->arena);
 }
 
@@ -637,6 +638,11 @@ bool invocation_print_value(void *context, const struct oplog_entry *entry, cons
     void *native = ga_arena_alloc(&printer->arena, type->native_size);
     if (!cabi_decode(type, &reader, &printer->arena, native) || reader.at != reader.end)
         return false;
-    cabi_wave_print(type, native, &guest_resource_hooks, out);
+    struct cabi_type shown = *type;
+    if (entry->kind == OPLOG_EXPORTED_FUNCTION_INVOKED && printer->indexed) {
+        shown.members++;
+        shown.member_count--;
+    }
+    cabi_wave_print(&shown, native, &guest_resource_hooks, out);
     return true;
 }

@@ -38,6 +38,16 @@ __attribute__((format(printf, 2, 3))) static void add_place(struct ga_report *re
     report->has_offset = false;
 }
 
+/* EXE_DONE, or what is said and returned when nobody can read it. */
+static int write_answer(const struct exe_options *options, const struct ga_buf *answer)
+{
+    struct ga_report report = {0};
+    if (exe_write(answer->data, answer->size))
+        return EXE_DONE;
+    ga_report_errno(&report, errno, "cannot write to standard output");
+    return exe_fail(options, &report);
+}
+
 /* --- one call from the command line --- */
 
 /* cabi_wave_parse_words counts through all words. */
@@ -71,7 +81,7 @@ static int invoke_once(struct exe_options *options, int count, char **words)
     if (status != GA_OK)
         return fail_and_stop(options, &report);
     ga_buf_u8(&result, '\n');
-    int code = exe_write(result.data, result.size) ? EXE_DONE : EXE_REFUSED;
+    int code = write_answer(options, &result);
     ga_buf_free(&result);
     return stop(options, code);
 }
@@ -89,7 +99,7 @@ static const struct {
     {GA_OK, "error: ", false},
 };
 
-static bool write_failure(struct ga_report *report, bool *goes_on_out)
+static int write_failure(const struct exe_options *options, struct ga_report *report, bool *goes_on_out)
 {
     size_t i = 0;
     while (ANSWERS[i].status != GA_OK && ANSWERS[i].status != report->status)
@@ -98,9 +108,9 @@ static bool write_failure(struct ga_report *report, bool *goes_on_out)
     exe_one_line(report->text);
     struct ga_buf line = {0};
     ga_buf_printf(&line, "%s%s\n", ANSWERS[i].prefix, report->text);
-    bool written = exe_write(line.data, line.size);
+    int code = write_answer(options, &line);
     ga_buf_free(&line);
-    return written;
+    return code;
 }
 
 static enum ga_status call_line(const char *line, size_t size, struct ga_buf *result, struct ga_report *report)
@@ -123,20 +133,21 @@ static enum ga_status call_line(const char *line, size_t size, struct ga_buf *re
 static int answer(const struct exe_options *options, const char *line, size_t size, struct ga_buf *result)
 {
     struct ga_report report = {0};
-    bool goes_on = true, written;
+    bool goes_on = true;
+    int code;
     result->size = 0;
     enum ga_status status = call_line(line, size, result, &report);
     if (status == GA_OK) {
         ga_buf_u8(result, '\n');
-        written = exe_write(result->data, result->size);
+        code = write_answer(options, result);
     } else {
-        written = write_failure(&report, &goes_on);
+        code = write_failure(options, &report, &goes_on);
     }
     if (!goes_on)
         return exe_fail(options, &report);
     if (worker_this.store)
         worker_consider_checkpoint(&worker_this, WORKER_CHECKPOINT_RUNNING);
-    return written ? EXE_DONE : EXE_REFUSED;
+    return code;
 }
 
 static int invoke_lines(struct exe_options *options)
@@ -169,7 +180,7 @@ static int fail_stillborn(const struct exe_options *options, bool lines)
     if (lines) {
         struct ga_report copy = report;
         bool goes_on;
-        (void)write_failure(&copy, &goes_on);
+        (void)write_failure(options, &copy, &goes_on);
     }
     return fail_and_stop(options, &report);
 }

@@ -35,9 +35,11 @@ static bool print_chunk(const struct store_chunk *chunk, uint64_t first, uint64_
     struct oplog_cursor cursor = {.at = chunk->data, .end = (const uint8_t *)chunk->data + chunk->size, .index = chunk->first_index};
     struct oplog_entry entry;
     out->size = 0;
-    while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && entry.index <= last)
-        if (entry.index >= first)
-            oplog_print(printer, &entry, out);
+    while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && entry.index <= last) {
+        oplog_print(printer, &entry, out); /* those before first for what they tell of later ones' types */
+        if (entry.index < first)
+            out->size = 0;
+    }
     return exe_write(out->data, out->size);
 }
 
