@@ -365,6 +365,97 @@ test('a sleep whose deadline passed while nobody ran is over at once', async (t)
     assert.ok(Date.now() - begin < 900, `${Date.now() - begin} ms`);
 });
 
+test('a promise can be completed from the command line', (t) => {
+    const worker = workerOf(t, workflow, 'waiting');
+    const wait = () => worker.run('--key', 'wait', 'invoke', `${WORKFLOW}.{run-with-promise}`, '10');
+    assert.equal(wait().status, SUSPENDED);
+    const promise = String(worker.oplog().find(({ entry }) => entry.type === 'NoOp').oplogIndex);
+    assert.equal(worker.run('complete', '1', 'x').status, 1, 'there is no such promise');
+    assert.equal(must(workflow, worker.args('complete', promise, 'AB')), 'true');
+    assert.equal(must(workflow, worker.args('complete', promise, 'C')), 'false');
+    assert.equal(wait().status, 0);
+    assert.deepEqual(wave(worker.invoke('again', `${WORKFLOW}.{wait-promise}`, promise)), [65n, 66n]);
+    worker.verify();
+});
+
+test('a worker that is told to stop goes on later from where it was', async (t) => {
+    const worker = workerOf(t, workflow);
+    const child = spawn(workflow, worker.invokeArgs('long', `${WORKFLOW}.{run-slow}`, '2000', '4', '200'), { stdio: 'ignore' });
+    const ended = new Promise((tell) => child.on('close', (status, signal) => tell({ status, signal })));
+    await pause(400);
+    child.kill('SIGTERM');
+    assert.deepEqual(await ended, { status: 128 + 15, signal: null });
+    const before = worker.oplog().length;
+    assert.ok(before > 10 && before < 2000, `${before} entries`);
+    const result = worker.invoke('long', `${WORKFLOW}.{run-slow}`, '2000', '4', '200');
+    assert.equal(worker.invoke('total', `${WORKFLOW}.{total}`), result);
+    worker.verify();
+});
+
+test('a session that is told to stop answers what it has begun', async (t) => {
+    const worker = workerOf(t, counter);
+    const session = worker.session();
+    assert.equal(await session.call(`${COUNTER}.{inc-global-by}(7)`), '');
+    session.child.kill('SIGTERM');
+    const { signal } = await session.end();
+    assert.notEqual(signal, 'SIGKILL');
+    assert.equal(worker.invoke('value', `${COUNTER}.{get-global-value}`), '7');
+});
+
+test('processes that want the same new worker at once have it one after the other, or are told', async (t) => {
+    const data = join(scratch(t), 'data');
+    const ended = await Promise.all(Array.from({ length: 10 }, () => start(counter, ['--data', data, '--worker', 'w', 'invoke', `${COUNTER}.{inc-global-by}`, '1'])));
+    for (const { status, signal, stderr } of ended) {
+        assert.ok(status === 0 || status === 1, `${signal ?? status}: ${stderr}`);
+        if (status === 1) assert.match(stderr, /another process/);
+    }
+    const done = ended.filter(({ status }) => status === 0).length;
+    assert.ok(done >= 1);
+    assert.equal(new Worker(counter, data).invoke('value', `${COUNTER}.{get-global-value}`), String(done));
+});
+
+test('a worker that is killed while it comes into being is there or not, but never half', async (t) => {
+    const folder = scratch(t);
+    for (let i = 0; i < 24; i++) {
+        const worker = new Worker(counter, join(folder, `data-${i}`));
+        await runAndKill(counter, worker.invokeArgs('k', `${COUNTER}.{inc-global-by}`, '3'), i * 0.7, { folder });
+        worker.invoke('k', `${COUNTER}.{inc-global-by}`, '3');
+        assert.equal(worker.invoke('value', `${COUNTER}.{get-global-value}`), '3', `killed after ${i * 0.7} ms`);
+    }
+});
+
+test('standard streams that are closed do not let anything be written into the worker\'s files', (t) => {
+    const worker = workerOf(t, cart);
+    worker.invoke('init', `${CART}.{initialize-cart}`, '"anna"');
+    must(cart, worker.args('checkpoint'));
+    for (const [i, closed] of ['<&-', '>&-', '2>&-', '<&- >&-', '>&- 2>&-', '<&- 2>&-', '<&- >&- 2>&-'].entries()) {
+        for (const args of [worker.invokeArgs(`add-${i}`, `${CART}.{add-item}`, item(`p${i}`, 1, 1)), worker.args('checkpoint'), worker.args('fly')])
+            run('bash', ['-c', `"$0" "$@" ${closed}`, cart, ...args]);
+        assert.match(must(cart, worker.args('info')), /checkpoint +\d+ at entry/, closed);
+    }
+    assert.equal(wave(worker.invoke('get', `${CART}.{get-cart-contents}`)).length, 7);
+    worker.verify();
+});
+
+test('a result that nobody can read is an error, and is there when it is asked for again', (t) => {
+    const worker = workerOf(t, counter);
+    const { stdout, stderr } = run('bash', ['-c', '"$0" "$@" > /dev/full; echo $?', counter, ...worker.invokeArgs('k', `${COUNTER}.{inc-global-by}`, '5')]);
+    assert.equal(stdout, '1\n');
+    assert.match(stderr, /standard output/);
+    worker.invoke('k', `${COUNTER}.{inc-global-by}`, '5');
+    assert.equal(worker.invoke('value', `${COUNTER}.{get-global-value}`), '5');
+});
+
+test('oplog --last gives the end, with its values', (t) => {
+    const worker = workerOf(t, counter);
+    worker.invoke('a', `${COUNTER}.{inc-global-by}`, '5');
+    worker.invoke('b', `${COUNTER}.{get-global-value}`);
+    const [line, ...more] = must(counter, worker.args('oplog', '--json', '--last', '1')).split('\n').map((text) => JSON.parse(text));
+    assert.deepEqual(more, []);
+    assert.equal(line.entry.type, 'ExportedFunctionCompleted');
+    assert.equal(line.entry.response, '5');
+});
+
 test('the same input twice in two workers gives the same shape of history', (t) => {
     const data = join(scratch(t), 'data');
     const history = (name) => {

@@ -203,6 +203,8 @@ test('the oplog tells of resources that come, go and are named', (t) => {
     assert.equal(types.filter((type) => type === 'CreateResource').length, 2);
     assert.equal(types.filter((type) => type === 'DropResource').length, 1);
     assert.equal(types.filter((type) => type === 'DescribeResource').length, 1);
+    const indexed = worker.oplog().find(({ entry }) => entry.functionName?.includes('("x")'));
+    assert.equal(indexed.entry.request, '(1)', 'the resource itself is no argument');
 });
 
 test('one worker\'s handle is none of another\'s', (t) => {
