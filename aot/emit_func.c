@@ -216,6 +216,7 @@ static void write_host_lower(struct emitter *emitter, uint32_t index, const stru
         const char *type = abi_func_type_ref(emitter->types, lower->type);
         ga_buf_printf(&emitter->bindings, "static const struct rt_lower lower_%u_host = {&%s, %s, &ROOT->options[%u]};\n",
                       index, callee->symbol, type, emit_options(emitter, &lower->options));
+        *GA_PUSH(emitter->arena, &emitter->host_lowers) = index;
         put_descriptor_call(emitter, core, "rt_call_host",
                             ga_arena_printf(emitter->arena, "lower_%u_host", index));
     }

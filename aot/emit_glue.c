@@ -68,6 +68,17 @@ static uint32_t write_exported_resources(struct emitter *emitter)
     return count;
 }
 
+/* The host functions in use, so that what the oplog holds of them can be printed. */
+static void write_imports_table(struct emitter *emitter)
+{
+    if (emitter->host_lowers.count == 0)
+        return;
+    ga_buf_text(&emitter->exports, "static const struct rt_lower *const imports[] = {\n");
+    for (uint32_t i = 0; i < emitter->host_lowers.count; i++)
+        ga_buf_printf(&emitter->exports, "    &lower_%u_host,\n", emitter->host_lowers.items[i]);
+    ga_buf_text(&emitter->exports, "};\n\n");
+}
+
 /* A long text as one literal a line. */
 static void put_text(struct ga_buf *out, const char *text)
 {
@@ -96,6 +107,8 @@ static void put_component(struct emitter *emitter, struct ga_buf *out, uint32_t 
         ga_buf_printf(out, "    .export_count = %u,\n    .exports = exports,\n", emitter->plan->exports.count);
     if (resource_count > 0)
         ga_buf_printf(out, "    .resource_count = %u,\n    .resources = exported_resources,\n", resource_count);
+    if (emitter->host_lowers.count > 0)
+        ga_buf_printf(out, "    .import_count = %u,\n    .imports = imports,\n", emitter->host_lowers.count);
     ga_buf_text(out, "    .instantiate = instantiate,\n};\n");
 }
 
@@ -173,6 +186,7 @@ enum ga_status emit_glue(struct ga_arena *arena, const struct emit_input *input,
     write_exports(&emitter);
     uint32_t resource_count = write_exported_resources(&emitter);
     emit_instantiate(&emitter);
+    write_imports_table(&emitter);
     if (emitter.status == GA_OK)
         put_file(&emitter, c_out, resource_count);
     finish(&emitter);

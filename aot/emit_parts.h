@@ -40,6 +40,8 @@ struct emitter {
     struct ga_map externs;               /* names declared so far */
     struct ga_map tags;                  /* symbol of a tag -> struct core_item *, the instance it is of */
 
+    GA_VEC(uint32_t) host_lowers;        /* lowers that are bound to a host function */
+
     /* The parts, in the order of the file. */
     struct ga_buf includes, root, extern_part, prototypes, resources, type_tables, bindings, functions, imports, exports,
         instantiate;

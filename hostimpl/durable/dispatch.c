@@ -46,7 +46,7 @@ __attribute__((noreturn)) static void stop(struct worker *worker)
 {
     struct ga_report report = {0};
     worker_commit(worker);
-    worker_consider_checkpoint(worker, WORKER_CHECKPOINT_LEAVING);
+    worker_consider_checkpoint(worker, true);
     ga_report_set(&report, GA_SUSPENDED, "stopped by a signal");
     worker_abandon(worker, &report);
 }
@@ -74,7 +74,7 @@ __attribute__((noinline)) static void tick(struct worker *worker, uint64_t now_u
         return;
     if (commit_is_due(&worker->journal, now_us))
         worker_commit(worker);
-    worker_consider_checkpoint(worker, WORKER_CHECKPOINT_RUNNING);
+    worker_consider_checkpoint(worker, false);
 }
 
 /* --- a call --- */

@@ -606,22 +606,57 @@ enum ga_status invocation_recover(struct worker *worker, struct ga_report *repor
 
 /* --- printing --- */
 
-static const struct cabi_type *type_of_field(struct invocation_printer *printer, const struct oplog_entry *entry,
-                                             const struct oplog_value *values, uint32_t field)
+/* What a host function records under that name; NULL if it decides itself what (DURABLE_CUSTOM). */
+static const struct cabi_func_type *recorded_type(const struct oplog_value *name)
+{
+    for (uint32_t i = 0; i < golem_component.import_count; i++) {
+        const struct host_func *func = golem_component.imports[i]->callee;
+        if (func->record_name && func->durability != DURABLE_CUSTOM && strlen(func->record_name) == name->size &&
+            memcmp(func->record_name, name->data, name->size) == 0)
+            return func->type;
+    }
+    return NULL;
+}
+
+/* What a field of the entry holds. */
+struct printed_type {
+    bool known;
+    const struct cabi_type *type; /* NULL: nothing */
+};
+
+static struct printed_type type_of_import(const struct oplog_value *values, uint32_t field)
+{
+    enum { FUNCTION = 1, REQUEST = 2 };
+    const struct cabi_func_type *type = recorded_type(&values[FUNCTION]);
+    if (!type)
+        return (struct printed_type){0};
+    return (struct printed_type){true, field == REQUEST ? (type->param_count ? type->params_tuple : NULL) : type->result};
+}
+
+static struct printed_type type_of_invoked(struct invocation_printer *printer, const struct oplog_value *values)
 {
     struct function_name name;
     struct ga_report ignored = {0};
-    if (entry->kind == OPLOG_EXPORTED_FUNCTION_COMPLETED)
-        return printer->export ? printer->export->type->result : NULL;
-    if (entry->kind != OPLOG_EXPORTED_FUNCTION_INVOKED)
-        return NULL;
-    (void)field;
     printer->export = NULL;
-    if (function_name_resolve((const char *)values[INVOKED_FUNCTION].data, values[INVOKED_FUNCTION].size, &name, &ignored) != GA_OK)
-        return NULL;
+    printer->known = function_name_resolve((const char *)values[INVOKED_FUNCTION].data, values[INVOKED_FUNCTION].size, &name,
+                                           &ignored) == GA_OK;
+    if (!printer->known)
+        return (struct printed_type){0};
     printer->export = name.export;
     printer->indexed = name.export && name.constructor;
-    return params_of(&name, &printer->arena);
+    return (struct printed_type){true, params_of(&name, &printer->arena)};
+}
+
+static struct printed_type type_of_field(struct invocation_printer *printer, const struct oplog_entry *entry,
+                                         const struct oplog_value *values, uint32_t field)
+{
+    if (entry->kind == OPLOG_EXPORTED_FUNCTION_COMPLETED)
+        return (struct printed_type){printer->known, printer->export ? printer->export->type->result : NULL};
+    if (entry->kind == OPLOG_EXPORTED_FUNCTION_INVOKED)
+        return type_of_invoked(printer, values);
+    if (entry->kind == OPLOG_IMPORTED_FUNCTION_INVOKED)
+        return type_of_import(values, field);
+    return (struct printed_type){0};
 }
 
 bool invocation_print_value(void *context, const struct oplog_entry *entry, const struct oplog_value *values, uint32_t field,
@@ -629,16 +664,15 @@ bool invocation_print_value(void *context, const struct oplog_entry *entry, cons
 {
     struct invocation_printer *printer = context;
     ga_arena_reset(&printer->arena);
-    const struct cabi_type *type = type_of_field(printer, entry, values, field);
+    struct printed_type printed = type_of_field(printer, entry, values, field);
     const struct oplog_value *value = &values[field];
-    if (!type)
-        return entry->kind == OPLOG_EXPORTED_FUNCTION_INVOKED || entry->kind == OPLOG_EXPORTED_FUNCTION_COMPLETED ? value->size == 0
-                                                                                                                   : false;
+    if (!printed.type)
+        return printed.known && value->size == 0;
     struct ga_reader reader = {.start = value->data, .at = value->data, .end = value->data + value->size};
-    void *native = ga_arena_alloc(&printer->arena, type->native_size);
-    if (!cabi_decode(type, &reader, &printer->arena, native) || reader.at != reader.end)
+    void *native = ga_arena_alloc(&printer->arena, printed.type->native_size);
+    if (!cabi_decode(printed.type, &reader, &printer->arena, native) || reader.at != reader.end)
         return false;
-    struct cabi_type shown = *type;
+    struct cabi_type shown = *printed.type;
     if (entry->kind == OPLOG_EXPORTED_FUNCTION_INVOKED && printer->indexed) {
         shown.members++;
         shown.member_count--;

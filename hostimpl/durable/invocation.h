@@ -35,8 +35,9 @@ enum ga_status invocation_recover(struct worker *worker, struct ga_report *repor
 
 /* For oplog_printer: arguments and results of exported functions as WAVE text. context: struct invocation_printer. */
 struct invocation_printer {
-    const struct rt_export *export; /* of the last ExportedFunctionInvoked that was printed */
-    bool indexed;                   /* it was called on an indexed resource, which is no argument */
+    bool known; /* the function of the last ExportedFunctionInvoked that was printed: its export, NULL for a drop */
+    const struct rt_export *export;
+    bool indexed; /* it was called on an indexed resource, which is no argument */
     struct ga_arena arena;
 };
 bool invocation_print_value(void *context, const struct oplog_entry *entry, const struct oplog_value *values, uint32_t field,

@@ -40,7 +40,10 @@ struct worker worker_this;
 
 enum {
     SCAN_ALL_ENTRIES = 10000,      /* an oplog up to this long is checked as a whole at every start: under 2 ms */
-    CHECKPOINT_GUESS_NS = 2000000, /* of a checkpoint's cost, before one was made, ... */
+    CHECKPOINT_SHARE = 20,         /* checkpoints take at most this part of the run time */
+    CHECKPOINT_WORTH_NS = 50000000, /* less than this is replayed sooner than anybody notices */
+    FIRST_CHECKPOINT_SHARE = 4,    /* the first one comes early: its cost is not known yet, and it is the one that is missed most */
+    CHECKPOINT_GUESS_NS = 2000000, /* of its cost ... */
     CHECKPOINT_GUESS_BYTES_A_NS = 3 /* ... and the memory it writes in a nanosecond */
 };
 
@@ -49,6 +52,13 @@ static uint64_t clock_ns(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* What is done from now on is in no checkpoint. */
+static void note_tail_start(struct worker *worker)
+{
+    worker->tail_start_ns = clock_ns(CLOCK_MONOTONIC);
+    worker->tail_start_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 __attribute__((format(printf, 2, 3))) static void remark(const struct worker *worker, const char *format, ...)
@@ -644,7 +654,7 @@ static enum ga_status start_durable(struct worker *worker, bool must_exist, stru
     if (status != GA_OK)
         return status;
     worker->recording = true;
-    worker->cpu_base_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    note_tail_start(worker);
     return created ? create(worker, report) : recover(worker, report);
 }
 
@@ -678,7 +688,7 @@ enum ga_status worker_stop(struct worker *worker, struct ga_report *report)
     if (whole && worker->recording && !worker->replaying)
         status = journal_commit(&worker->journal, report);
     if (whole && status == GA_OK)
-        worker_consider_checkpoint(worker, WORKER_CHECKPOINT_LEAVING);
+        worker_consider_checkpoint(worker, true);
     close_files(worker);
     journal_free(&worker->journal);
     if (worker->ckpt)
@@ -727,7 +737,7 @@ static enum ga_status take_checkpoint(struct worker *worker, struct ga_report *r
         status = ckpt_write(worker->ckpt, journal_last_index(&worker->journal), worker->journal.tail.chain,
                             &worker->last_checkpoint, report);
     worker->checkpoint_cost_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
-    worker->cpu_base_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    note_tail_start(worker);
     worker->checkpoint_count += status == GA_OK;
     return status;
 }
@@ -740,18 +750,32 @@ static uint64_t guess_cost(void)
     return CHECKPOINT_GUESS_NS + bytes / CHECKPOINT_GUESS_BYTES_A_NS;
 }
 
-/* What replaying the tail would cost is what it has cost: processor time since the last checkpoint, replay included. Taking one
- * when that is `factor` times a checkpoint's cost keeps the checkpoints below 1/factor of the run time. */
-void worker_consider_checkpoint(struct worker *worker, uint64_t factor)
+/* What replaying the tail would cost is what it has cost: processor time since the last checkpoint, replay included. While the
+ * worker runs, one is taken when that has become noticeable, and its own cost is a small part of the time that has passed. */
+static bool is_worth_running(const struct worker *worker, uint64_t cpu_ns)
+{
+    uint64_t passed_ns = clock_ns(CLOCK_MONOTONIC) - worker->tail_start_ns;
+    uint64_t share = worker->checkpoint_cost_ns ? CHECKPOINT_SHARE : FIRST_CHECKPOINT_SHARE;
+    uint64_t cost_ns = worker->checkpoint_cost_ns ? worker->checkpoint_cost_ns : guess_cost();
+    return cpu_ns >= CHECKPOINT_WORTH_NS && passed_ns >= share * cost_ns;
+}
+
+/* When it leaves: if the next start is so spared more than it costs now. */
+static bool is_worth_leaving(const struct worker *worker, uint64_t cpu_ns)
+{
+    uint64_t cost_ns = worker->checkpoint_cost_ns ? worker->checkpoint_cost_ns : guess_cost();
+    return cpu_ns >= 2 * cost_ns;
+}
+
+void worker_consider_checkpoint(struct worker *worker, bool leaving)
 {
     struct ga_report report = {0};
     if (!worker_may_checkpoint(worker, NULL))
         return;
-    if (!worker->checkpoint_cost_ns)
-        worker->checkpoint_cost_ns = guess_cost();
+    uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->tail_start_cpu_ns;
     bool unchanged = journal_is_committed(&worker->journal) &&
                      journal_last_index(&worker->journal) == worker->last_checkpoint.oplog_index;
-    if (unchanged || clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->cpu_base_ns < factor * worker->checkpoint_cost_ns)
+    if (unchanged || !(leaving ? is_worth_leaving(worker, cpu_ns) : is_worth_running(worker, cpu_ns)))
         return;
     if (take_checkpoint(worker, &report) != GA_OK)
         remark(worker, "worker \"%s\": no checkpoint: %s", worker->config->name, report.text);

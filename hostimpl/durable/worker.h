@@ -124,8 +124,8 @@ struct worker {
     bool slots_unusable;             /* checkpoints cannot be read or written */
     bool restored;                   /* the region came from a checkpoint of this worker */
     uint64_t restore_ns;
-    uint64_t cpu_base_ns;            /* thread time when the last checkpoint was made or restored */
-    uint64_t checkpoint_cost_ns;     /* of one, as last seen or estimated */
+    uint64_t tail_start_ns, tail_start_cpu_ns; /* when the last checkpoint was made or restored */
+    uint64_t checkpoint_cost_ns;     /* of the last one; 0: none was made yet */
     uint64_t checkpoint_count;       /* made in this process */
 
     /* Verify: where the newest checkpoint was taken, and the digest of the region that it restores. */
@@ -174,9 +174,8 @@ void worker_commit(struct worker *worker);
 /* Whether now is a place where a checkpoint may be taken; reason_out (may be NULL) says why not. */
 bool worker_may_checkpoint(const struct worker *worker, const char **reason_out);
 
-/* Takes a checkpoint if the tail has become worth it: when replaying it would cost `factor` times what a checkpoint does. */
-enum { WORKER_CHECKPOINT_RUNNING = 20, WORKER_CHECKPOINT_LEAVING = 2 };
-void worker_consider_checkpoint(struct worker *worker, uint64_t factor);
+/* Takes a checkpoint if the tail has become worth it; leaving: the process is about to end. */
+void worker_consider_checkpoint(struct worker *worker, bool leaving);
 
 /* In verify: takes the digest if this is where the newest checkpoint was taken. */
 void worker_compare_digest(struct worker *worker);

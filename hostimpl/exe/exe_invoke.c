@@ -146,7 +146,7 @@ static int answer(const struct exe_options *options, const char *line, size_t si
     if (!goes_on)
         return exe_fail(options, &report);
     if (worker_this.store)
-        worker_consider_checkpoint(&worker_this, WORKER_CHECKPOINT_RUNNING);
+        worker_consider_checkpoint(&worker_this, false);
     return code;
 }
 

@@ -182,6 +182,8 @@ struct rt_component {
     const struct rt_export *exports;
     uint32_t resource_count;
     const struct cabi_resource *const *resources; /* exported resource types */
+    uint32_t import_count;
+    const struct rt_lower *const *imports; /* host functions that it may call; one may be there several times */
     /* Fills the root struct and instantiates all core modules in order. Guest stack; may trap; may call the host. */
     void (*instantiate)(void);
 };
