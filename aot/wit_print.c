@@ -31,7 +31,8 @@ struct wit_interface {
     struct slice version;
     GA_VEC(struct wit_item) items;
     GA_VEC(struct wit_use) uses;
-    struct ga_map names; /* of items and uses: taken */
+    struct ga_map names;   /* of items and uses: taken */
+    struct ga_map aliases; /* of its own items: alias -> home; two imports of one type share its aliases */
 };
 
 /* Where a type is defined, or what it is called in an interface. */
@@ -125,11 +126,12 @@ static void home_add(struct wit_printer *printer, struct ga_map *map, uint32_t k
     ga_map_add(map, (const char *)&keyed->key, sizeof keyed->key, &keyed->home);
 }
 
-static void settle(struct wit_printer *printer, const struct wit_interface *interface, const struct wit_item *item)
+static void settle(struct wit_printer *printer, struct wit_interface *interface, const struct wit_item *item)
 {
-    if (item->type.kind == EXTERN_TYPE && item->type.value->alias != 0 && item->type.value->resource == NULL)
+    if (item->type.kind == EXTERN_TYPE && item->type.value->alias != 0 && item->type.value->resource == NULL) {
+        home_add(printer, &interface->aliases, item->type.value->alias, interface, item->name);
         home_add(printer, &printer->aliases, item->type.value->alias, interface, item->name);
-    else if (item->type.kind == EXTERN_RESOURCE)
+    } else if (item->type.kind == EXTERN_RESOURCE)
         home_add(printer, &printer->resources, item->type.resource->id, interface, item->name);
 }
 
@@ -253,10 +255,13 @@ static void print_anonymous(struct wit_printer *printer, const struct type_val *
 
 static void print_type(struct wit_printer *printer, const struct type_val *type)
 {
-    const struct wit_home *home =
-        type->resource == NULL && type->alias != 0 ? home_find(&printer->aliases, type->alias) : NULL;
+    const struct wit_home *home = NULL;
     if (!step(printer, TYPE_NODE_WORK))
         return;
+    if (type->resource == NULL && type->alias != 0)
+        home = home_find(&printer->current->aliases, type->alias);
+    if (home == NULL && type->resource == NULL && type->alias != 0)
+        home = home_find(&printer->aliases, type->alias);
     if (home != NULL)
         print_name(printer, local_name(printer, home));
     else
@@ -489,7 +494,7 @@ static struct wit_interface *interface_new(struct wit_printer *printer, struct s
 {
     struct wit_interface *interface = GA_NEW(printer->arena, struct wit_interface);
     interface->name = name;
-    interface->names.arena = printer->arena;
+    interface->names.arena = interface->aliases.arena = printer->arena;
     return interface;
 }
 
