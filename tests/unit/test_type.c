@@ -255,6 +255,19 @@ Test(type_instance, instantiation_binds_imports_and_makes_fresh_what_is_defined)
     cr_expect_neq(owns[0]->resource->id, owns[1]->resource->id);
 }
 
+Test(type_instance, handles_in_exports_are_of_the_resource_that_was_given)
+{
+    struct type_scope *scope = scope_made("%c 04( %c 0a( 01 00 'in' 03 01 ) 07( 02 69 00 40 01 'x' 01 01 00 )"
+                                          "  0a( 01 00 'f' 01 02 ) 0b( 01 00 'g' 01 00 00 ) )"
+                                          "07( 01 3f 7f 00 ) 0b( 01 00 'r' 03 00 00 ) 07( 02 69 01 40 01 'x' 02 01 00 )"
+                                          "0a( 01 00 's' 03 01 ) 07( 02 69 04 40 01 'x' 05 01 00 ) 0a( 01 00 'h' 01 06 )"
+                                          "05( 01 00 00 02 'in' 03 04 'f' 01 00 )");
+    const struct type_extern *exported = ga_map_get(&scope->spaces[SORT_INSTANCE].items[0].instance->exports, "g", 1);
+    const struct type_extern given = type_at(scope, 4);
+    cr_expect_eq(exported->func->params[0].type->resource, given.resource);
+    cr_expect_eq(exported->func->params[0].type->alias, given.alias, "and under the name that it has there");
+}
+
 Test(type_instance, an_export_with_a_type_of_its_own_hides_what_it_is)
 {
     struct type_scope *scope =

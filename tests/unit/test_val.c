@@ -123,6 +123,8 @@ Test(val_accepts, types)
 #define FUNC "07( 01 40 00 01 00 )"
 
 static const struct refusal bad_names[] = {
+    {"%c 0a( 01 00 'r' 03 01 ) 07( 02 68 00 40 01 'self' 01 01 00 ) 0a( 01 00 '[method]r.r' 01 02 )", 0x22,
+     "import name \"[method]r.r\": conflicts with the earlier name \"r\" " EXTERNS},
     {"%c" FUNC "0a( 01 00 '' 01 00 )", 0x12, "import name \"\": it is not in kebab case " EXTERNS},
     {"%c" FUNC "0a( 01 00 '1a' 01 00 )", 0x12, "import name \"1a\": it is not in kebab case " EXTERNS},
     {"%c" FUNC "0a( 01 00 'a--b' 01 00 )", 0x12, "import name \"a--b\": it is not in kebab case " EXTERNS},
@@ -294,6 +296,8 @@ Test(val_accepts, canonical_definitions)
 #define WANTS_SAME "04( %c 0a( 02 00 'a' 03 01 00 'b' 03 00 00 ) )"
 
 static const struct refusal bad_instances[] = {
+    {"%c" WANTS_FUNC "07( 01 43 01 'x' 79 01 00 ) 0a( 01 00 'g' 01 00 ) 05( 01 00 00 01 'f' 01 00 )", 0x39,
+     "argument \"f\": expected func(x: u32), found async func(x: u32) " MATCHING},
     {"%c" WANTS_FUNC "05( 01 00 00 00 )", 0x27, "instantiation without the import \"f\" " INSTANCES},
     {"%c" WANTS_FUNC "05( 01 00 00 01 'f' 04 00 )", 0x27, "argument \"f\": expected func, found component " MATCHING},
     {"%c" WANTS_FUNC "07( 01 40 01 'x' 78 01 00 ) 0a( 01 00 'g' 01 00 ) 05( 01 00 00 01 'f' 01 00 )", 0x39,
