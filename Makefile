@@ -156,7 +156,7 @@ $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/tests/unit/
 
 guests: $(GUESTS)
 
-$(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c tests/guests/guest.h tests/guests/build.mjs
+$(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c $(wildcard tests/guests/*.h) tests/guests/build.mjs
 	@mkdir -p $(@D)
 	$(call say,GUEST,$@)
 	$(Q)$(NODE) tests/guests/build.mjs tests/guests/$*.wit tests/guests/$*.c $@
