@@ -320,3 +320,40 @@ Test(wit_table, two_functions_of_one_c_name_are_refused)
     cr_assert_eq(generate("a:b/i [method]r.f pure\na:b/i r-f pure"), GA_INVALID);
     cr_assert_str_eq(report.text, "a.wit:1:60: two functions have the C name 'a_b_i_r_f'");
 }
+
+/* --- what comes out --- */
+
+static void generate_all(struct ga_buf *out)
+{
+    setup();
+    parse_and_resolve("package a:b@1.2.3; interface i { resource r { constructor(n: list<tuple<string, u8>>); }"
+                      " record p { a: option<r2>, b: result<_, e> } record r2 { x: f64 } enum e { one, two }"
+                      " flags fl { a, b } f: func(p: p, f: fl, s: string) -> result<p, e>; }");
+    struct wit_table table = {0};
+    cr_assert_eq(read_table(&table, "a:b/i [constructor]r observe\na:b/i f read-local a::f"), GA_OK);
+    struct gen gen = {.document = &document, .table = &table, .arena = &arena, .out = out};
+    gen_header(&gen);
+    cr_assert_eq(gen_functions(&gen), GA_OK);
+    gen_catalog(&gen);
+}
+
+Test(wit_names, the_same_input_gives_the_same_bytes)
+{
+    struct ga_buf first = {0}, second = {0};
+    generate_all(&first);
+    generate_all(&second);
+    cr_assert(first.size == second.size && memcmp(first.data, second.data, first.size) == 0);
+    static const char *const wanted[] = {
+        "struct a_b_i_p {\n    struct option_a_b_i_r2 a;\n    struct result_void_a_b_i_e b;\n};",
+        "void a_b_i_f(struct worker *worker, const struct a_b_i_p *p, uint32_t f, struct cabi_string s, struct "
+        "result_a_b_i_p_a_b_i_e *result_out);",
+        "uint32_t a_b_i_r_new(struct worker *worker, struct cabi_list n);",
+        "    .record_name = \"a::f\",\n    .durability = DURABLE_READ_LOCAL,",
+        "{\"[constructor]r\", \"func(n: list<tuple<string, u8>>) -> own<r>\", \"host_a_b_i_r_new\"},",
+        "A_B_I_FL_B = (int)(1u << 1),",
+    };
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)
+        cr_expect_not_null(strstr(ga_buf_cstr(&first), wanted[i]), "%s", wanted[i]);
+    ga_buf_free(&first);
+    ga_buf_free(&second);
+}

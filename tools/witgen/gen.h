@@ -38,6 +38,7 @@ const char *gen_type_name(struct gen *gen, const struct type_val *type);
 /* The C type of a value of that type: "uint32_t", "struct cabi_string", "struct option_u64". */
 const char *gen_c_type(struct gen *gen, const struct type_val *type);
 bool gen_is_scalar(const struct type_val *type); /* passed and returned by value */
+bool gen_is_struct(const struct type_val *type); /* passed by address; neither: strings and lists */
 
 /* host_functions.h */
 void gen_header(struct gen *gen);

@@ -73,11 +73,6 @@ static void print_params_struct(struct gen *gen, const struct wit_func *func, co
                       gen_field_name(gen, func->type.params[i].name), layout->native_offsets[i], name);
 }
 
-static bool by_address(const struct type_val *type)
-{
-    return !gen_is_scalar(type) && type->kind != VAL_STRING && type->kind != VAL_LIST;
-}
-
 static void print_thunk(struct gen *gen, const struct wit_func *func, const char *name)
 {
     const struct type_val *result = func->type.result;
@@ -96,7 +91,7 @@ static void print_thunk(struct gen *gen, const struct wit_func *func, const char
         ga_buf_printf(gen->out, "*(%s *)result = ", gen_c_type(gen, result));
     ga_buf_printf(gen->out, "%s(worker", name);
     for (uint32_t i = 0; i < func->type.param_count; i++)
-        ga_buf_printf(gen->out, ", %sp->%s", by_address(func->type.params[i].type) ? "&" : "",
+        ga_buf_printf(gen->out, ", %sp->%s", gen_is_struct(func->type.params[i].type) ? "&" : "",
                       gen_field_name(gen, func->type.params[i].name));
     ga_buf_printf(gen->out, "%s);\n}\n", result != NULL && !by_value ? ", result" : "");
 }

@@ -95,15 +95,14 @@ static void print_constants(struct gen *gen, const struct type_val *type, const 
     for (uint32_t i = 0; i < type->member_count; i++) {
         const char *member = gen_upper(gen, gen_field_name(gen, type->members[i].name));
         if (type->kind == VAL_FLAGS)
-            ga_buf_printf(gen->out, "    %s_%s = %s1 << %u%s,\n", upper, member, i == 31 ? "(int)(" : "", i,
-                          i == 31 ? "u)" : "");
+            ga_buf_printf(gen->out, "    %s_%s = (int)(1u << %u),\n", upper, member, i);
         else
             ga_buf_printf(gen->out, "    %s_%s = %u,\n", upper, member, i);
     }
     ga_buf_printf(gen->out, "};\n\n");
 }
 
-static bool is_struct(const struct type_val *type)
+bool gen_is_struct(const struct type_val *type)
 {
     return !gen_is_scalar(type) && type->kind != VAL_STRING && type->kind != VAL_LIST;
 }
@@ -123,13 +122,13 @@ static void print_type(struct gen *gen, const struct type_val *type)
     const char *name = gen_type_name(gen, type);
     print_parts(gen, type);
     bool constants = type->name.size > 0 && type->kind != VAL_RECORD;
-    if (!constants && !is_struct(type))
+    if (!constants && !gen_is_struct(type))
         return;
     if (!ga_map_add(&gen->structs, name, __builtin_strlen(name), (void *)name))
         return;
     if (constants)
         print_constants(gen, type, name);
-    if (is_struct(type))
+    if (gen_is_struct(type))
         print_struct(gen, type, name);
 }
 
@@ -138,7 +137,7 @@ static void print_type(struct gen *gen, const struct type_val *type)
 static void print_param(struct gen *gen, const struct type_member *param)
 {
     const char *type = gen_c_type(gen, param->type), *name = gen_field_name(gen, param->name);
-    if (is_struct(param->type))
+    if (gen_is_struct(param->type))
         ga_buf_printf(gen->out, ", const %s *%s", type, name);
     else
         ga_buf_printf(gen->out, ", %s %s", type, name);
@@ -241,7 +240,7 @@ void gen_layout_asserts(struct gen *gen, const struct type_val *type)
         if (type->members[i].type != NULL)
             gen_layout_asserts(gen, type->members[i].type);
     const char *name = gen_type_name(gen, type);
-    if (!is_struct(type) || !ga_map_add(&gen->structs, name, __builtin_strlen(name), (void *)name))
+    if (!gen_is_struct(type) || !ga_map_add(&gen->structs, name, __builtin_strlen(name), (void *)name))
         return;
     const struct abi_layout *layout = abi_layout(gen->arena, type);
     ga_buf_printf(gen->out, "_Static_assert(sizeof(struct %s) == %u, \"%s\");\n", name, layout->native_size, name);
