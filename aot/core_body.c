@@ -719,6 +719,7 @@ static void rule_return_call(struct walk *walk)
 static void rule_untyped(struct walk *walk)
 {
     walk->parts->untyped = true;
+    walk->reader->module->uses_gc = true;
 }
 
 static void rule_drop(struct walk *walk)
