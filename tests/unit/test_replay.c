@@ -1,0 +1,724 @@
+#define _GNU_SOURCE
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "durable.h"
+#include "invocation.h"
+#include "trap.h"
+#include "worker.h"
+
+/*
+ * The durable layer with a component made by hand: guest functions in C, on the guest stack, that call host functions through gates.
+ * There is one worker in a process, so each step of a test is a process of its own (in_process).
+ */
+
+/* --- what the processes of a test share --- */
+
+static struct shared {
+    uint64_t result, live_calls, restored, calls_replayed, observed;
+    int status; /* enum ga_status of the last step */
+    char text[1024], output[256];
+} *shared;
+
+/* How this process's guest and host behave. Guests that behave in another way than before are what divergence is. */
+static struct {
+    uint64_t argument_offset, result_offset, early, other_function, promise_done;
+} behaviour;
+
+static char directory[64];
+
+/* --- types --- */
+
+static const struct cabi_member one_member[] = {{"value", &cabi_u64, 0, 0}};
+static const uint8_t one_flat[] = {CABI_FLAT_I64};
+static const struct cabi_type one_tuple = {.kind = CABI_TUPLE, .align = 8, .native_align = 8, .flat_count = 1, .plain = true,
+    .size = 8, .native_size = 8, .member_count = 1, .members = one_member, .flat = one_flat};
+static const struct cabi_type no_tuple = {.kind = CABI_TUPLE, .align = 1, .native_align = 1, .plain = true};
+static const struct cabi_func_type u64_to_u64 = {.param_count = 1, .params = one_member, .params_tuple = &one_tuple, .result = &cabi_u64};
+static const struct cabi_func_type none_to_u64 = {.params_tuple = &no_tuple, .result = &cabi_u64};
+
+/* --- host functions --- */
+
+static uint64_t random_u64(void)
+{
+    static uint64_t state;
+    if (!state)
+        state = (uint64_t)getpid() * 0x9e3779b97f4a7c15ull + (uint64_t)time(NULL);
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return state;
+}
+
+/* Never the same value twice: only the oplog can give it again. */
+static void host_read(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    shared->live_calls++;
+    shared->restored = worker->restored;
+    *(uint64_t *)result = random_u64();
+}
+
+static void host_write(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    shared->live_calls++;
+    cr_assert(journal_is_committed(&worker->journal), "all before an external write is durable");
+    *(uint64_t *)result = random_u64();
+}
+
+/* Notes whether something is waiting for the disk; not for the guest, which must not see the difference. */
+static void host_is_committed(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    if (!worker->replaying)
+        shared->observed = shared->observed * 2 + journal_is_committed(&worker->journal);
+    *(uint64_t *)result = 0;
+}
+
+static void host_observe(struct worker *worker, const void *params, void *result)
+{
+    (void)worker;
+    shared->observed++;
+    *(uint64_t *)result = *(const uint64_t *)params;
+}
+
+static void host_mark(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    *(uint64_t *)result = durable_mark(worker, OPLOG_NO_OP, 0);
+}
+
+static void make_value(void *context, void *result)
+{
+    shared->live_calls++;
+    *(uint64_t *)result = random_u64() + *(const uint64_t *)context;
+}
+
+static void host_value(struct worker *worker, const void *params, void *result)
+{
+    uint64_t context = *(const uint64_t *)params;
+    durable_value(worker, "test::value", DURABLE_READ_REMOTE, &one_tuple, params, &cabi_u64, result, make_value, &context);
+}
+
+static void host_log(struct worker *worker, const void *params, void *result)
+{
+    char line[40];
+    int size = snprintf(line, sizeof line, "line %" PRIu64 "\n", *(const uint64_t *)params);
+    worker_log(worker, WORKER_STDOUT, line, (size_t)size);
+    *(uint64_t *)result = 0;
+}
+
+static void host_wait(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    if (!behaviour.promise_done)
+        durable_suspend(worker, 0);
+    *(uint64_t *)result = 7;
+}
+
+static const struct host_resource_type socket_type = {.name = "test:socket", .record_size = 8, .forbids_checkpoint = true};
+
+static void host_open(struct worker *worker, const void *params, void *result)
+{
+    uint32_t rep;
+    (void)params;
+    host_resource_new(worker, &socket_type, &rep);
+    *(uint64_t *)result = rep;
+}
+
+static void host_close(struct worker *worker, const void *params, void *result)
+{
+    host_resource_drop(worker, &socket_type, (uint32_t) * (const uint64_t *)params);
+    *(uint64_t *)result = 0;
+}
+
+#define HOST_MAP(X)                                                                                                    \
+    X(read, DURABLE_READ_LOCAL)                                                                                        \
+    X(write, DURABLE_WRITE_REMOTE)                                                                                     \
+    X(is_committed, DURABLE_OBSERVE)                                                                                   \
+    X(observe, DURABLE_OBSERVE)                                                                                        \
+    X(mark, DURABLE_CUSTOM)                                                                                            \
+    X(value, DURABLE_CUSTOM)                                                                                           \
+    X(log, DURABLE_OBSERVE)                                                                                            \
+    X(wait, DURABLE_CUSTOM)                                                                                            \
+    X(open, DURABLE_OBSERVE)                                                                                           \
+    X(close, DURABLE_OBSERVE)
+
+static struct root {
+    struct cabi_instance instance;
+    struct rt_options options;
+    uint64_t total;
+    uint64_t memory[4096]; /* something for checkpoints to hold */
+} *const root = RT_ROOT;
+
+#define X(name, class)                                                                                                 \
+    static const struct host_func func_##name = {"test:host/api@1.0.0", #name, "test::" #name, class, &u64_to_u64,     \
+                                                 host_##name};                                                         \
+    static const struct rt_lower lower_##name = {&func_##name, &u64_to_u64, &((struct root *)RT_ROOT)->options};       \
+    static uint64_t call_##name(uint64_t argument)                                                                     \
+    {                                                                                                                  \
+        uint64_t flat[1] = {argument};                                                                                 \
+        return rt_call_host(&lower_##name, flat);                                                                      \
+    }
+HOST_MAP(X)
+#undef X
+
+/* --- the guest: on the guest stack, its state in the region --- */
+
+static uint64_t mix(uint64_t value, uint64_t more)
+{
+    return (value ^ more) * 0x9e3779b97f4a7c15ull + (value >> 29);
+}
+
+static void guest_run(uint64_t *flat)
+{
+    uint64_t steps = flat[0], sum = root->total;
+    for (uint64_t i = 0; i < steps - behaviour.early; i++) {
+        uint64_t argument = i + behaviour.argument_offset;
+        sum = mix(sum, behaviour.other_function && i == 2 ? call_value(argument) : call_read(argument));
+        root->memory[i % 4096] ^= sum;
+    }
+    root->total = sum;
+    flat[0] = sum + behaviour.result_offset;
+}
+
+/* Long enough for checkpoints in the middle of it. */
+static void guest_slow(uint64_t *flat)
+{
+    uint64_t steps = flat[0], sum = root->total;
+    for (uint64_t i = 0; i < steps; i++) {
+        sum = mix(sum, call_read(i));
+        for (int spin = 0; spin < 20000; spin++)
+            sum = mix(sum, (uint64_t)spin);
+        root->memory[i % 4096] ^= sum;
+    }
+    root->total = flat[0] = sum;
+}
+
+static void guest_mixed(uint64_t *flat)
+{
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < flat[0]; i++) {
+        sum = mix(sum, call_value(i));
+        sum = mix(sum, call_mark(0));
+        sum = mix(sum, call_observe(i));
+        call_log(i);
+        sum = mix(sum, call_read(i));
+        call_log(i + 1000);
+    }
+    root->total = mix(root->total, sum);
+    flat[0] = sum;
+}
+
+static void guest_write(uint64_t *flat)
+{
+    call_read(0);
+    call_is_committed(0);
+    flat[0] = call_write(1);
+    call_is_committed(0);
+}
+
+static void guest_total(uint64_t *flat)
+{
+    flat[0] = root->total;
+}
+
+static void guest_trap(uint64_t *flat)
+{
+    call_read(flat[0]);
+    wasm_rt_trap(WASM_RT_TRAP_UNREACHABLE);
+}
+
+static void guest_wait(uint64_t *flat)
+{
+    uint64_t sum = call_read(1);
+    sum = mix(sum, call_wait(0));
+    flat[0] = root->total = mix(sum, call_read(2));
+}
+
+static void guest_open(uint64_t *flat)
+{
+    flat[0] = call_open(0);
+}
+
+static void guest_close(uint64_t *flat)
+{
+    flat[0] = call_close(flat[0]);
+}
+
+static void instantiate(void)
+{
+    root->instance.may_leave = true;
+    root->options.instance = &root->instance;
+}
+
+#define OPTIONS (&((struct root *)RT_ROOT)->options)
+static const struct rt_export exports[] = {
+    {"", "run", &u64_to_u64, OPTIONS, guest_run, NULL},     {"", "slow", &u64_to_u64, OPTIONS, guest_slow, NULL},
+    {"", "mixed", &u64_to_u64, OPTIONS, guest_mixed, NULL}, {"", "write", &u64_to_u64, OPTIONS, guest_write, NULL},
+    {"", "total", &none_to_u64, OPTIONS, guest_total, NULL}, {"", "trap", &u64_to_u64, OPTIONS, guest_trap, NULL},
+    {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},  {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
+    {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},
+};
+
+const struct rt_component golem_component = {
+    .name = "made",
+    .component_hash = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+    .wit = "",
+    .root_size = sizeof(struct root),
+    .export_count = sizeof exports / sizeof *exports,
+    .exports = exports,
+    .instantiate = instantiate,
+};
+
+/* --- steps --- */
+
+static void setup(void)
+{
+    strcpy(directory, "/tmp/golem-replay-XXXXXX");
+    cr_assert_not_null(mkdtemp(directory));
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(shared, MAP_FAILED);
+}
+
+static void teardown(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+TestSuite(replay, .init = setup, .fini = teardown, .timeout = 120);
+
+static void keep(enum ga_status status, const struct ga_report *report)
+{
+    shared->status = status;
+    snprintf(shared->text, sizeof shared->text, "%s", report->text);
+}
+
+static const struct worker_config *config_of(enum worker_mode mode)
+{
+    static struct worker_config config;
+    config = (struct worker_config){.mode = mode, .data = directory, .name = "w"};
+    return &config;
+}
+
+/* Starts the worker, calls function(argument) if there is one, and stops. */
+static void call_once(const char *function, const char *argument, const char *key)
+{
+    struct ga_report report = {0};
+    struct ga_buf out = {0};
+    enum ga_status status = worker_start(&worker_this, config_of(WORKER_LIVE), &report);
+    shared->restored = worker_this.restored;
+    if (status == GA_OK && function) {
+        struct invocation_request request = {.function = function, .function_size = strlen(function), .args = argument,
+                                             .args_size = strlen(argument), .key = key};
+        status = invocation_call(&worker_this, &request, &out, &report);
+        shared->result = strtoull(ga_buf_cstr(&out), NULL, 10);
+    }
+    keep(status, &report);
+    report = (struct ga_report){0};
+    if (worker_stop(&worker_this, &report) != GA_OK)
+        keep(report.status, &report);
+}
+
+static void verify_once(void)
+{
+    struct ga_report report = {0};
+    keep(worker_verify(&worker_this, config_of(WORKER_VERIFY), &report), &report);
+    shared->calls_replayed = worker_this.calls_replayed;
+    shared->restored = worker_this.digest_seen;
+}
+
+static pid_t start_process(const char *function, const char *argument, const char *key)
+{
+    memset(shared, 0, sizeof *shared);
+    shared->status = -1;
+    pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        int null = open("/dev/null", O_WRONLY); /* what the guest prints */
+        dup2(null, STDERR_FILENO);
+        call_once(function, argument, key);
+        _exit(0);
+    }
+    return child;
+}
+
+static enum ga_status call(const char *function, const char *argument, const char *key)
+{
+    int wait_status;
+    waitpid(start_process(function, argument, key), &wait_status, 0);
+    cr_assert_eq(wait_status, 0, "%s: ended with %x", function, (unsigned)wait_status);
+    return (enum ga_status)shared->status;
+}
+
+static uint64_t value_of(const char *function, const char *argument, const char *key)
+{
+    cr_assert_eq(call(function, argument, key), GA_OK, "%s: %s", function, shared->text);
+    return shared->result;
+}
+
+static enum ga_status verify(void)
+{
+    int wait_status;
+    memset(shared, 0, sizeof *shared);
+    pid_t child = fork();
+    if (child == 0) {
+        verify_once();
+        _exit(0);
+    }
+    waitpid(child, &wait_status, 0);
+    cr_assert_eq(wait_status, 0);
+    return (enum ga_status)shared->status;
+}
+
+static void must_verify(void)
+{
+    cr_assert_eq(verify(), GA_OK, "%s", shared->text);
+}
+
+/* All entries of the oplog, as kinds: 'C' Create, 'I' Invoked, 'c' recorded call, 'N' NoOp, 'L' Log, 'D' Completed, 'E' Error, 'S' Suspend. */
+static const char *kinds(void)
+{
+    static const char LETTERS[] = {[OPLOG_CREATE] = 'C', [OPLOG_IMPORTED_FUNCTION_INVOKED] = 'c',
+        [OPLOG_EXPORTED_FUNCTION_INVOKED] = 'I', [OPLOG_EXPORTED_FUNCTION_COMPLETED] = 'D', [OPLOG_SUSPEND] = 'S',
+        [OPLOG_ERROR] = 'E', [OPLOG_NO_OP] = 'N', [OPLOG_LOG] = 'L'};
+    static char text[1000];
+    struct store *store;
+    struct store_worker worker;
+    struct store_chunk chunk;
+    struct ga_report report = {0};
+    size_t size = 0;
+    cr_assert_eq(store_sqlite_open(directory, true, &store, &report), GA_OK, "%s", report.text);
+    cr_assert_eq(store->ops->worker_find(store, "w", &worker, &report), GA_OK);
+    cr_assert_eq(store->ops->read_start(store, worker.id, 1, &report), GA_OK);
+    while (store->ops->read_next(store, &chunk, &report) == GA_OK) {
+        struct oplog_cursor cursor = {.at = chunk.data, .end = (const uint8_t *)chunk.data + chunk.size, .index = chunk.first_index};
+        struct oplog_entry entry;
+        while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && size < sizeof text - 1)
+            text[size++] = LETTERS[entry.kind];
+    }
+    text[size] = 0;
+    store->ops->close(store);
+    return text;
+}
+
+/* --- tests --- */
+
+Test(replay, gives_back_what_was_recorded_and_calls_nothing)
+{
+    uint64_t result = value_of("run", "20", NULL);
+    cr_assert_eq(shared->live_calls, 20);
+    cr_assert_eq(value_of("total", "", NULL), result);
+    cr_assert_eq(shared->live_calls, 0);
+    cr_assert_str_eq(kinds(), "CIccccccccccccccccccccDID");
+    must_verify();
+    cr_assert_eq(shared->calls_replayed, 20);
+    cr_assert_eq(shared->live_calls, 0);
+}
+
+Test(replay, every_kind_of_call_is_replayed_in_its_place)
+{
+    uint64_t result = value_of("mixed", "2", "k");
+    cr_assert_eq(shared->live_calls, 4);
+    cr_assert_eq(shared->observed, 2);
+    uint64_t total = value_of("total", "", NULL);
+    cr_assert_eq(shared->live_calls, 0);
+    cr_assert_eq(shared->observed, 2, "what is not recorded runs again");
+    cr_assert_str_eq(kinds(), "CIcNLcLcNLcLDID");
+    cr_assert_eq(value_of("mixed", "2", "k"), result);
+    cr_assert_eq(value_of("total", "", NULL), total);
+    must_verify();
+}
+
+Test(replay, a_key_gives_its_first_result_without_running)
+{
+    uint64_t result = value_of("run", "5", "k");
+    cr_assert_eq(value_of("run", "99", "k"), result);
+    cr_assert_eq(shared->live_calls, 0);
+    cr_assert_neq(value_of("run", "5", "other"), result);
+    cr_assert_str_eq(kinds(), "CIcccccDIcccccD");
+}
+
+Test(replay, an_external_write_waits_for_all_before_it_and_the_guest_for_its_record)
+{
+    value_of("write", "0", NULL);
+    cr_assert_eq(shared->observed, 1, "not committed before, committed after");
+    must_verify();
+}
+
+static void check_divergence(const char *expected)
+{
+    cr_assert_eq(call("total", "", NULL), GA_DIVERGED, "%s", shared->text);
+    cr_assert_not_null(strstr(shared->text, expected), "%s", shared->text);
+    cr_assert_eq(shared->live_calls, 0);
+    cr_assert_eq(verify(), GA_DIVERGED);
+    cr_assert_not_null(strstr(shared->text, expected), "%s", shared->text);
+    memset(&behaviour, 0, sizeof behaviour);
+    cr_assert_eq(call("total", "", NULL), GA_OK, "a divergence changes nothing: %s", shared->text);
+}
+
+Test(replay, other_arguments_are_a_divergence_shown_with_both_sides)
+{
+    value_of("run", "5", NULL);
+    behaviour.argument_offset = 100;
+    check_divergence("worker \"w\", entry 3: recorded: test::read(0); now: test::read(100)");
+}
+
+Test(replay, another_function_is_a_divergence)
+{
+    value_of("run", "5", NULL);
+    behaviour.other_function = 1;
+    check_divergence("entry 5: recorded: test::read(02); now: test::value(2)");
+}
+
+Test(replay, another_result_is_a_divergence)
+{
+    char expected[200];
+    uint64_t result = value_of("run", "5", NULL);
+    behaviour.result_offset = 1;
+    snprintf(expected, sizeof expected, "entry 8: recorded: ExportedFunctionCompleted %" PRIu64 "; now: ExportedFunctionCompleted %" PRIu64,
+             result, result + 1);
+    check_divergence(expected);
+}
+
+Test(replay, fewer_calls_are_a_divergence)
+{
+    value_of("run", "5", NULL);
+    behaviour.early = 1;
+    check_divergence("entry 7: recorded: ImportedFunctionInvoked ; now: ExportedFunctionCompleted");
+}
+
+Test(replay, a_trap_is_recorded_and_the_worker_has_failed)
+{
+    value_of("run", "2", "before");
+    uint64_t before = shared->result;
+    cr_assert_eq(call("trap", "1", "k"), GA_TRAP);
+    cr_assert_str_eq(shared->text, "unreachable");
+    cr_assert_eq(call("total", "", NULL), GA_TRAP);
+    cr_assert_str_eq(shared->text, "Previous invocation failed: unreachable");
+    cr_assert_eq(call("trap", "1", "k"), GA_TRAP);
+    cr_assert_eq(value_of("run", "9", "before"), before);
+    cr_assert_str_eq(kinds(), "CIccDIcE");
+    must_verify();
+}
+
+Test(replay, a_suspended_worker_goes_on_when_it_can)
+{
+    cr_assert_eq(call("wait", "", "k"), GA_SUSPENDED);
+    cr_assert_str_eq(shared->text, "worker \"w\" waits for a promise");
+    cr_assert_eq(call("total", "", NULL), GA_SUSPENDED, "others wait behind it");
+    cr_assert_eq(shared->live_calls, 0);
+    behaviour.promise_done = 1;
+    uint64_t result = value_of("wait", "", "k");
+    cr_assert_eq(shared->live_calls, 1);
+    cr_assert_eq(value_of("total", "", NULL), result);
+    cr_assert_str_eq(kinds(), "CIcSScDID");
+    must_verify();
+}
+
+static enum ga_status call_here(const char *function, const char *argument, struct ga_report *report)
+{
+    struct ga_buf out = {0};
+    struct invocation_request request = {.function = function, .function_size = strlen(function), .args = argument,
+                                         .args_size = strlen(argument)};
+    enum ga_status status = invocation_call(&worker_this, &request, &out, report);
+    ga_buf_free(&out);
+    return status;
+}
+
+Test(replay, a_resource_that_cannot_be_made_again_forbids_checkpoints_while_it_lives)
+{
+    struct ga_report report = {0};
+    cr_assert_eq(worker_start(&worker_this, config_of(WORKER_LIVE), &report), GA_OK, "%s", report.text);
+    cr_assert_eq(call_here("open", "", &report), GA_OK, "%s", report.text);
+    cr_assert_eq(worker_checkpoint(&worker_this, &report), GA_UNSUPPORTED);
+    cr_assert_not_null(strstr(report.text, "cannot be made again"), "%s", report.text);
+    report = (struct ga_report){0};
+    cr_assert_eq(call_here("close", "1", &report), GA_OK, "%s", report.text);
+    cr_assert_eq(worker_checkpoint(&worker_this, &report), GA_OK, "%s", report.text);
+    cr_assert_eq(worker_this.last_checkpoint.oplog_index, 5);
+    cr_assert_eq(worker_stop(&worker_this, &report), GA_OK);
+}
+
+Test(replay, a_checkpoint_between_invocations_is_restored_and_verified)
+{
+    uint64_t result = value_of("run", "10", NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct ga_report report = {0};
+        bool good = worker_start(&worker_this, config_of(WORKER_LIVE), &report) == GA_OK &&
+                    worker_checkpoint(&worker_this, &report) == GA_OK;
+        _exit(good && worker_stop(&worker_this, &report) == GA_OK ? 0 : 1);
+    }
+    int wait_status;
+    waitpid(child, &wait_status, 0);
+    cr_assert_eq(wait_status, 0);
+    cr_assert_eq(value_of("total", "", NULL), result);
+    cr_assert(shared->restored);
+    must_verify();
+    cr_assert(shared->restored, "the digest was compared");
+}
+
+/* Kills the process when it has made so many calls of its own; false if it ended before. */
+static bool kill_after_calls(pid_t child, uint64_t calls)
+{
+    int wait_status;
+    while (waitpid(child, &wait_status, WNOHANG) == 0) {
+        if (*(volatile uint64_t *)&shared->live_calls >= calls) {
+            kill(child, SIGKILL);
+            waitpid(child, &wait_status, 0);
+            return wait_status != 0;
+        }
+        usleep(1000);
+    }
+    return false;
+}
+
+Test(replay, checkpoints_in_the_middle_of_an_invocation_are_restored_after_sigkill)
+{
+    int kills = 0;
+    bool restored = false;
+    while (kill_after_calls(start_process("slow", "20000", "k"), 2000 + random_u64() % 2000)) {
+        restored |= shared->restored != 0;
+        if (kills++ % 3 == 0)
+            must_verify();
+    }
+    uint64_t result = value_of("slow", "20000", "k");
+    cr_assert_geq(kills, 3);
+    cr_assert(restored, "a process began with a checkpoint");
+    cr_assert_eq(value_of("total", "", NULL), result);
+    must_verify();
+}
+
+Test(replay, kills_at_random_instants_lose_and_repeat_nothing)
+{
+    char key[20];
+    int kills = 0;
+    uint64_t last = 0;
+    for (int i = 0; i < 12; i++) {
+        int wait_status = -1;
+        snprintf(key, sizeof key, "key %d", i);
+        while (wait_status != 0) {
+            pid_t child = start_process("mixed", "3", key);
+            usleep((useconds_t)(random_u64() % 12000));
+            if (kills < 60)
+                kill(child, SIGKILL);
+            waitpid(child, &wait_status, 0);
+            kills += wait_status != 0;
+        }
+        cr_assert_eq(shared->status, GA_OK, "%s", shared->text);
+        last = shared->result;
+        cr_assert_eq(value_of("mixed", "3", key), last);
+    }
+    cr_assert_gt(kills, 5);
+    char expected[1000] = "C";
+    for (int i = 0; i < 12; i++)
+        strcat(expected, "IcNLcLcNLcLcNLcLD");
+    cr_assert_str_eq(kinds(), expected);
+    must_verify();
+}
+
+static void execute(const char *sql)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/golem.db", directory);
+    sqlite3 *database;
+    cr_assert_eq(sqlite3_open(path, &database), SQLITE_OK);
+    cr_assert_eq(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(database));
+    sqlite3_close(database);
+}
+
+/* Entries: 1 Create, 2 Invoked, 3 to 5, 6 Completed | 7 to 11 | 12 to 16; three chunks. */
+static void make_history(void)
+{
+    for (int i = 0; i < 3; i++)
+        value_of("run", "3", NULL);
+    cr_assert_str_eq(kinds(), "CIcccDIcccDIcccD");
+}
+
+Test(replay, damage_is_refused_with_the_entrys_number)
+{
+    static const struct {
+        const char *sql, *message;
+    } CASES[] = {
+        {"UPDATE oplog SET data = substr(data, 1, 20) || x'ff' || substr(data, 22) WHERE first_idx = 7", "worker \"w\", entry 7: damaged"},
+        {"UPDATE oplog SET hash = hash + 1 WHERE first_idx = 7", "worker \"w\", entry 11: damaged"},
+        {"UPDATE oplog SET hash = hash + 1 WHERE first_idx = 12", "worker \"w\", entry 16: damaged"},
+        {"UPDATE oplog SET data = substr(data, 1, length(data) - 1) WHERE first_idx = 7", "worker \"w\", entry 11: torn, but entry 12 follows it"},
+        {"DELETE FROM oplog WHERE first_idx = 7", "worker \"w\", entry 7: missing (entry 12 follows)"},
+        {"DELETE FROM oplog WHERE first_idx = 1", "worker \"w\", entry 1: missing"},
+        {"DELETE FROM oplog", "worker \"w\", entry 1: its oplog is gone"},
+        {"UPDATE oplog SET first_idx = 13 WHERE first_idx = 12", "worker \"w\", entry 12: missing"},
+        {"UPDATE worker SET component_hash = 'x'", "worker \"w\", entry 1: the worker's row names another component"},
+    };
+    make_history();
+    char save[300], restore[300], remove[300];
+    snprintf(save, sizeof save, "cp -r %s %s.kept", directory, directory);
+    snprintf(restore, sizeof restore, "rm -rf %s && cp -r %s.kept %s", directory, directory, directory);
+    snprintf(remove, sizeof remove, "rm -rf %s.kept", directory);
+    cr_assert_eq(system(save), 0);
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        execute(CASES[i].sql);
+        cr_assert_eq(call("total", "", NULL), GA_CORRUPT, "%s: %s", CASES[i].sql, shared->text);
+        cr_assert_not_null(strstr(shared->text, CASES[i].message), "%s: %s", CASES[i].sql, shared->text);
+        cr_assert_eq(system(restore), 0);
+    }
+    cr_assert_eq(system(remove), 0);
+}
+
+Test(replay, a_torn_tail_is_cut_and_its_invocation_runs_again)
+{
+    make_history();
+    execute("UPDATE oplog SET data = substr(data, 1, length(data) - 1) WHERE first_idx = 12");
+    uint64_t total = value_of("total", "", NULL);
+    cr_assert_eq(shared->live_calls, 0, "all calls of the invocation were whole");
+    cr_assert_str_eq(kinds(), "CIcccDIcccDIcccDID");
+    cr_assert_eq(value_of("total", "", NULL), total);
+    must_verify();
+}
+
+Test(replay, another_components_worker_is_refused)
+{
+    static struct worker_config config;
+    struct ga_report report = {0};
+    value_of("total", "", NULL);
+    /* As another component would have made it: entry 1 says so, and the chain is right. */
+    struct store *store;
+    struct store_worker worker, wanted = {.component_id = "other", .component_hash = "other"};
+    bool created;
+    cr_assert_eq(store_sqlite_open(directory, true, &store, &report), GA_OK);
+    cr_assert_eq(store->ops->worker_open(store, "theirs", &wanted, &worker, &created, &report), GA_OK);
+    struct journal journal;
+    journal_start(&journal, store, worker.id, worker.epoch, 0, oplog_chain_start(worker.id));
+    journal_append(&journal, OPLOG_CREATE,
+                   (struct oplog_value[]){oplog_text("theirs"), oplog_text("other"), oplog_text("other"), oplog_number(0),
+                                          oplog_number(0), oplog_number(0), oplog_text("")});
+    cr_assert_eq(journal_commit(&journal, &report), GA_OK, "%s", report.text);
+    journal_free(&journal);
+    store->ops->close(store);
+    config = (struct worker_config){.data = directory, .name = "theirs"};
+    cr_assert_eq(worker_start(&worker_this, &config, &report), GA_CONFLICT);
+    cr_assert_not_null(strstr(report.text, "worker \"theirs\", entry 1: belongs to another component"), "%s", report.text);
+}
+
+Test(replay, an_ephemeral_worker_records_nothing)
+{
+    struct ga_report report = {0};
+    struct worker_config config = {.name = "w"};
+    cr_assert_eq(worker_start(&worker_this, &config, &report), GA_OK, "%s", report.text);
+    cr_assert_eq(call_here("run", "5", &report), GA_OK, "%s", report.text);
+    cr_assert_eq(shared->live_calls, 5);
+    cr_assert_eq(worker_checkpoint(&worker_this, &report), GA_UNSUPPORTED);
+    cr_assert_eq(worker_this.journal.tail.buf.size, 0);
+}
