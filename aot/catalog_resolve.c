@@ -167,11 +167,11 @@ static const char *find_resource(struct catalog catalog, const struct plan_resou
 
 #define LIST_BYTES 400
 
-/* A comma-separated list that ends with "..." when it gets long. */
-static void list_add(struct ga_buf *list, const char *text, size_t size)
+/* A comma-separated list that ends with "..." when it is longer than limit. */
+static void list_add_within(struct ga_buf *list, size_t limit, const char *text, size_t size)
 {
     static const char more[] = ", ...";
-    if (list->size > LIST_BYTES) {
+    if (list->size > limit) {
         if (list->size < sizeof more || memcmp(list->data + list->size - (sizeof more - 1), more, sizeof more - 1) != 0)
             ga_buf_text(list, more);
         return;
@@ -179,6 +179,11 @@ static void list_add(struct ga_buf *list, const char *text, size_t size)
     if (list->size > 0)
         ga_buf_text(list, ", ");
     ga_buf_append(list, text, size);
+}
+
+static void list_add(struct ga_buf *list, const char *text, size_t size)
+{
+    list_add_within(list, LIST_BYTES, text, size);
 }
 
 static void describe_version(struct ga_buf *out, const struct catalog_interface *offer)
@@ -257,11 +262,20 @@ static void describe_missing(struct ga_buf *out, struct catalog catalog, const s
 
 /* --- all imports --- */
 
+enum { MAX_MISSING_INTERFACES = 64, FUNCTIONS_BYTES = 60, FIRST_BYTES = 580 };
+
+/* What is missing of one interface, but for what `first` describes. */
+struct missing_interface {
+    struct slice name;
+    uint32_t count;
+    struct ga_buf functions; /* the first few, by name */
+};
+
 struct missing {
     struct ga_buf first; /* the first, described */
-    struct ga_buf rest;  /* the others, by name */
     uint32_t count;
-    struct slice interface; /* the last one named in `rest` */
+    struct missing_interface interfaces[MAX_MISSING_INTERFACES];
+    uint32_t interface_count;
 };
 
 static bool slices_equal(struct slice a, struct slice b)
@@ -269,29 +283,93 @@ static bool slices_equal(struct slice a, struct slice b)
     return a.size == b.size && memcmp(a.data, b.data, a.size) == 0;
 }
 
+/* NULL: there are too many. */
+static struct missing_interface *missing_interface(struct missing *missing, struct slice name)
+{
+    for (uint32_t i = 0; i < missing->interface_count; i++)
+        if (slices_equal(missing->interfaces[i].name, name))
+            return &missing->interfaces[i];
+    if (missing->interface_count == MAX_MISSING_INTERFACES)
+        return NULL;
+    struct missing_interface *added = &missing->interfaces[missing->interface_count++];
+    added->name = name;
+    return added;
+}
+
 static void missing_add(struct missing *missing, struct catalog catalog, const struct plan_import *import,
                         const struct search *search, const char *signature)
 {
     if (missing->count++ == 0) {
         describe_missing(&missing->first, catalog, import, search, signature);
-        missing->interface = import->interface;
         return;
     }
+    struct missing_interface *interface = missing_interface(missing, import->interface);
+    if (interface == NULL)
+        return;
     struct ga_buf text = {0};
-    if (!slices_equal(missing->interface, import->interface))
-        ga_buf_printf(&text, "\"%.*s\" ", (int)import->interface.size, import->interface.data);
-    ga_buf_printf(&text, "%.*s", (int)import->name.size, import->name.data);
-    list_add(&missing->rest, (const char *)text.data, text.size);
-    missing->interface = import->interface;
+    ga_buf_printf(&text, "%.*s%s", (int)import->name.size, import->name.data,
+                  search->other_type != NULL ? " (of another type)" : "");
+    interface->count++;
+    list_add_within(&interface->functions, FUNCTIONS_BYTES, (const char *)text.data, text.size);
     ga_buf_free(&text);
 }
 
+static void describe_interface(struct ga_buf *out, const struct missing_interface *interface)
+{
+    if (interface->name.size == 0)
+        ga_buf_text(out, "without interface");
+    else
+        ga_buf_printf(out, "\"%.*s\"", (int)interface->name.size, interface->name.data);
+}
+
+/* Every interface with some of its functions. */
+static void list_functions(struct ga_buf *out, struct missing *missing)
+{
+    for (uint32_t i = 0; i < missing->interface_count; i++) {
+        ga_buf_text(out, i > 0 ? "; " : "");
+        describe_interface(out, &missing->interfaces[i]);
+        ga_buf_printf(out, ": %s", ga_buf_cstr(&missing->interfaces[i].functions));
+    }
+}
+
+/* Every interface, as many as there is room for. */
+static void list_interfaces(struct ga_buf *out, struct missing *missing, size_t limit)
+{
+    for (uint32_t i = 0; i < missing->interface_count; i++) {
+        struct ga_buf text = {0};
+        describe_interface(&text, &missing->interfaces[i]);
+        ga_buf_printf(&text, " (%u)", missing->interfaces[i].count);
+        list_add_within(out, limit > text.size ? limit - text.size : 0, (const char *)text.data, text.size);
+        ga_buf_free(&text);
+    }
+}
+
+/* The first in full; of the others, that no interface goes unnamed matters more than that all functions are. */
 static enum ga_status missing_report(struct missing *missing, struct ga_report *report)
 {
-    if (missing->rest.size == 0)
+    struct ga_buf rest = {0};
+    size_t first_size = missing->first.size < FIRST_BYTES ? missing->first.size : FIRST_BYTES;
+    size_t room = sizeof report->text - first_size - sizeof "; 4294967295 more are missing: , ...";
+
+    if (missing->count == 1)
         return ga_report_set(report, GA_UNSUPPORTED, "%s", ga_buf_cstr(&missing->first));
-    return ga_report_set(report, GA_UNSUPPORTED, "%.580s; %u more are missing: %s", ga_buf_cstr(&missing->first),
-                         missing->count - 1, ga_buf_cstr(&missing->rest));
+    list_functions(&rest, missing);
+    if (rest.size > room) {
+        ga_buf_free(&rest);
+        rest = (struct ga_buf){0};
+        list_interfaces(&rest, missing, room);
+    }
+    enum ga_status status = ga_report_set(report, GA_UNSUPPORTED, "%.*s; %u more are missing: %s", FIRST_BYTES,
+                                          ga_buf_cstr(&missing->first), missing->count - 1, ga_buf_cstr(&rest));
+    ga_buf_free(&rest);
+    return status;
+}
+
+static void missing_free(struct missing *missing)
+{
+    ga_buf_free(&missing->first);
+    for (uint32_t i = 0; i < missing->interface_count; i++)
+        ga_buf_free(&missing->interfaces[i].functions);
 }
 
 enum ga_status catalog_resolve(struct ga_arena *arena, struct catalog catalog, const struct plan *plan, bool allow_missing,
@@ -317,7 +395,6 @@ enum ga_status catalog_resolve(struct ga_arena *arena, struct catalog catalog, c
     *out = (struct catalog_binding){imports, resources};
     if (missing.count > 0 && !allow_missing)
         status = missing_report(&missing, report);
-    ga_buf_free(&missing.first);
-    ga_buf_free(&missing.rest);
+    missing_free(&missing);
     return status;
 }

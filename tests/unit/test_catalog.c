@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "catalog_resolve.h"
@@ -150,7 +151,7 @@ Test(catalog, messages_say_what_is_missing_and_what_is_offered_instead)
     }
 }
 
-Test(catalog, all_missing_imports_are_listed_after_the_first)
+Test(catalog, all_missing_imports_are_listed_after_the_first_by_interface)
 {
     struct plan plan = {0};
     struct catalog_binding binding;
@@ -159,15 +160,50 @@ Test(catalog, all_missing_imports_are_listed_after_the_first)
     add_import(&plan, "a:io/poll@0.3.0", "f", &to_u32);
     add_import(&plan, "x:y/z", "b", &to_u32);
     add_import(&plan, "x:y/w", "c", &to_u32);
+    add_import(&plan, "a:io/poll@0.3.0", "f", &to_u8);
+    add_import(&plan, "x:y/z", "d", &to_u32);
+    add_import(&plan, "", "g", &to_u32);
     cr_expect_eq(catalog_resolve(&arena, all, &plan, false, &binding, &report), GA_UNSUPPORTED);
-    cr_expect_str_eq(report.text, "import \"x:y/z\" function \"a\": nothing serves this interface (offered: a:io, b:api, "
-                                  "c:old); 2 more are missing: b, \"x:y/w\" c",
+    cr_expect_str_eq(report.text,
+                     "import \"x:y/z\" function \"a\": nothing serves this interface (offered: a:io, b:api, c:old); "
+                     "5 more are missing: \"x:y/z\": b, d; \"x:y/w\": c; \"a:io/poll@0.3.0\": f (of another type); "
+                     "without interface: g",
                      "%s", report.text);
-    for (int i = 0; i < 1000; i++)
+}
+
+Test(catalog, many_missing_functions_hide_no_interface)
+{
+    struct plan plan = {0};
+    struct catalog_binding binding;
+    struct ga_report report = {0};
+    for (int i = 0; i < 1001; i++)
         add_import(&plan, "x:y/z", "another-one", &to_u32);
+    add_import(&plan, "x:y/w", "c", &to_u32);
+    cr_expect_eq(catalog_resolve(&arena, all, &plan, false, &binding, &report), GA_UNSUPPORTED);
+    cr_expect_not_null(strstr(report.text, "; 1001 more are missing: \"x:y/z\": another-one, "));
+    cr_expect_not_null(strstr(report.text, ", ...; \"x:y/w\": c"), "%s", report.text);
+}
+
+Test(catalog, where_there_is_no_room_for_functions_interfaces_are_named)
+{
+    struct plan plan = {0};
+    struct catalog_binding binding;
+    struct ga_report report = {0};
+    char names[200][64];
+    for (int i = 0; i < 200; i++) {
+        snprintf(names[i], sizeof names[i], "some:package/interface-number-%d@1.0.0", i);
+        for (int f = 0; f < (i < 12 ? 5 : 0); f++)
+            add_import(&plan, names[i], "a-function-with-a-long-name", &to_u32);
+    }
+    cr_expect_eq(catalog_resolve(&arena, all, &plan, false, &binding, &report), GA_UNSUPPORTED);
+    cr_expect_not_null(strstr(report.text, "; 59 more are missing: \"some:package/interface-number-0@1.0.0\" (4), "));
+    cr_expect_not_null(strstr(report.text, ", \"some:package/interface-number-11@1.0.0\" (5)"), "%s", report.text);
+
+    for (int i = 12; i < 200; i++)
+        add_import(&plan, names[i], "f", &to_u32);
     report = (struct ga_report){0};
     cr_expect_eq(catalog_resolve(&arena, all, &plan, false, &binding, &report), GA_UNSUPPORTED);
-    cr_expect(strstr(report.text, "; 1002 more are missing: ") != NULL);
+    cr_expect_not_null(strstr(report.text, "; 247 more are missing: "));
     cr_expect_str_eq(report.text + strlen(report.text) - 5, ", ...");
 }
 
