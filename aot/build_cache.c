@@ -207,6 +207,7 @@ const char *build_cache_put(struct build_cache *cache, struct ga_arena *arena, c
     const char *to = ga_arena_printf(arena, "%s/%s/%s", cache->root, folder, key);
     if (build_file_write(sum_temporary, sum, strlen(sum), &unused) != GA_OK || rename(path, to) != 0)
         return path;
+    cache->grew = true;
     rename(sum_temporary, ga_arena_printf(arena, "%s.sum", to));
     return to;
 }
@@ -268,7 +269,7 @@ void build_cache_evict(const char *root, const char *folder, uint64_t limit_byte
 
 void build_cache_close(struct build_cache *cache)
 {
-    if (cache->keeps) {
+    if (cache->grew) {
         build_cache_evict(cache->root, "objects", BUILD_CACHE_MAX_BYTES / 2);
         build_cache_evict(cache->root, "executables", BUILD_CACHE_MAX_BYTES / 2);
     }

@@ -24,6 +24,7 @@ struct build_cache {
     const char *root;      /* ${XDG_CACHE_HOME:-$HOME/.cache}/golem-aot, or the temporary directory alone */
     const char *temporary; /* this build's own directory */
     bool keeps;            /* false: there is no cache directory that can be written */
+    bool grew;               /* something was put into it */
     int lock_fd;
     unsigned serial;
 };
@@ -52,7 +53,7 @@ const char *build_cache_get(struct build_cache *cache, struct ga_arena *arena, c
 const char *build_cache_put(struct build_cache *cache, struct ga_arena *arena, const char *folder, const char *key,
                             const char *path);
 
-/* Removes the temporary directory, and the oldest entries beyond the size limit. */
+/* Removes the temporary directory and, if the cache grew, the oldest entries beyond the size limit. */
 void build_cache_close(struct build_cache *cache);
 
 #define BUILD_CACHE_MAX_BYTES (2ull << 30)
