@@ -173,13 +173,23 @@ ssize_t wasi_file_read_at(struct worker *worker, uint32_t rep, void *buffer, siz
     return got < 0 ? -errno : got;
 }
 
+/* Some filesystems know no RWF_APPEND. The worker is alone with its files, so the end does not move meanwhile. */
+static ssize_t append_some(int fd, const char *data, size_t size)
+{
+    struct iovec part = {(char *)data, size};
+    struct stat stat;
+    ssize_t got = pwritev2(fd, &part, 1, 0, RWF_APPEND);
+    if (got >= 0 || errno != EOPNOTSUPP)
+        return got;
+    return fstat(fd, &stat) != 0 ? -1 : pwrite(fd, data, size, stat.st_size);
+}
+
 /* One write(2): at an offset, or at the end. */
 static ssize_t write_some(int fd, const char *data, size_t size, uint64_t offset, bool append)
 {
-    struct iovec part = {(char *)data, size};
     ssize_t got;
     do
-        got = append ? pwritev2(fd, &part, 1, 0, RWF_APPEND) : pwrite(fd, data, size, (off_t)offset);
+        got = append ? append_some(fd, data, size) : pwrite(fd, data, size, (off_t)offset);
     while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
 }

@@ -102,13 +102,19 @@ static bool is_durable(struct worker *worker)
     return !worker_is_command(worker) && !worker_is_ephemeral(worker);
 }
 
+static uint64_t wall_time_after(uint64_t ns)
+{
+    uint64_t time;
+    return __builtin_add_overflow(io_clock_wall_ns(), ns, &time) ? UINT64_MAX : time;
+}
+
 /* Before a durable worker blocks. May not return. */
 static void wait_prepare(struct wait *wait)
 {
     uint64_t now = io_clock_monotonic_ns();
     uint64_t left = wait->deadline_ns > now ? wait->deadline_ns - now : 0;
     if (wait->fd_count == 0 && wait->deadline_ns != IO_CLOCK_NEVER && left >= suspend_ns)
-        durable_suspend(wait->worker, io_clock_wall_ns() + left);
+        durable_suspend(wait->worker, wall_time_after(left));
     if (left >= commit_ns)
         durable_commit(wait->worker);
 }

@@ -338,6 +338,13 @@ Test(wasi_poll, a_long_sleep_suspends_a_durable_worker_until_its_deadline)
     cr_assert(worker->wake_at_ns >= wall + 3599000000000u && worker->wake_at_ns <= wall + 3601000000000u);
 }
 
+Test(wasi_poll, the_longest_sleep_has_a_wake_time_too)
+{
+    uint32_t pollable = wasi_clocks_monotonic_clock_subscribe_duration(worker, UINT64_MAX);
+    DOUBLE_ASSERT_TRAP("suspend", wasi_io_poll_pollable_block(worker, pollable));
+    cr_assert_gt(worker->wake_at_ns, UINT64_MAX - 3600000000000u);
+}
+
 /* In replay the deadline is the recorded one: after a restart the rest is slept, or nothing. */
 Test(wasi_poll, a_sleep_keeps_its_deadline_over_a_restart)
 {
