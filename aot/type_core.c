@@ -49,7 +49,7 @@ static enum ga_status core_extern(struct type_scope *scope, const struct extern_
     }
     if (out->kind == CORE_EXTERN_GLOBAL)
         return GA_OK;
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_lookup(scope, SORT_CORE_TYPE, desc->type_index, def->offset, &item);
     if (status != GA_OK)
         return status;

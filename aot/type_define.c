@@ -85,7 +85,7 @@ static enum ga_status define_members(const struct definer *definer, struct type_
 
 static enum ga_status define_handle(const struct definer *definer, struct type_val *type)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status =
         type_lookup(definer->scope, SORT_TYPE, definer->def->type.resource_index, definer->def->offset, &item);
     if (status != GA_OK)
@@ -206,7 +206,7 @@ static enum ga_status declare_extern(struct type_scope *scope, const struct def 
         .implements = import ? def->import.implements : def->export.implements,
         .offset = def->offset,
     };
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status =
         type_resolve(scope, import ? &def->import.desc : &def->export.desc, name.name, import, def->offset, &item);
     return status == GA_OK ? type_surface_add(scope, import, &name, item) : status;
@@ -214,7 +214,7 @@ static enum ga_status declare_extern(struct type_scope *scope, const struct def 
 
 static enum ga_status declare(struct type_scope *scope, const struct def *def)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status;
     switch (def->kind) {
     case DEF_TYPE:

@@ -151,7 +151,7 @@ enum ga_status type_outer(const struct type_scope *scope, enum sort sort, uint32
 enum ga_status type_func_at(const struct type_scope *scope, uint32_t index, uint64_t offset,
                             const struct type_func **out)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_lookup(scope, SORT_TYPE, index, offset, &item);
     if (status != GA_OK)
         return status;
@@ -173,7 +173,7 @@ enum ga_status type_val_at(const struct type_scope *scope, struct val_ref ref, u
         *out = type_primitive(scope->context, ref.primitive);
         return GA_OK;
     }
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_lookup(scope, SORT_TYPE, ref.index, offset, &item);
     if (status != GA_OK)
         return status;

@@ -26,7 +26,7 @@ static enum ga_status fail(const struct type_scope *scope, const struct def *def
 
 static enum ga_status check_memory(struct type_scope *scope, const struct def *def)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     if (!def->canon.has_memory)
         return def->canon.has_realloc ? fail(scope, def, "canonical option realloc without memory " SPEC_OPTIONS)
                                       : GA_OK;
@@ -196,7 +196,7 @@ static enum ga_status lift(struct type_scope *scope, const struct def *def)
 static enum ga_status lower(struct type_scope *scope, const struct def *def)
 {
     struct ga_arena *arena = scope->context->arena;
-    struct type_extern item;
+    struct type_extern item = {0};
     struct core_func_type flat;
     enum ga_status status = type_lookup(scope, SORT_FUNC, def->canon.func, def->offset, &item);
     if (status == GA_OK)
@@ -221,7 +221,7 @@ static enum ga_status lower(struct type_scope *scope, const struct def *def)
 
 static enum ga_status resource(struct type_scope *scope, const struct def *def)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     struct core_func_type type;
     enum ga_status status = type_lookup(scope, SORT_TYPE, def->canon.type, def->offset, &item);
     if (status != GA_OK)
@@ -239,7 +239,7 @@ static enum ga_status resource(struct type_scope *scope, const struct def *def)
 
 static enum ga_status check_core_type(struct type_scope *scope, const struct def *def, uint32_t index)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     struct core_func_type start;
     enum ga_status status = type_lookup(scope, SORT_CORE_TYPE, index, def->offset, &item);
     val_core_func_type(scope->context->arena, "i", "", 0, &start);
@@ -250,7 +250,7 @@ static enum ga_status check_core_type(struct type_scope *scope, const struct def
 
 static enum ga_status check_table(struct type_scope *scope, const struct def *def, uint32_t index)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_lookup(scope, SORT_CORE_TABLE, index, def->offset, &item);
     if (status == GA_OK && item.core->value != CORE_FUNCREF)
         return fail(scope, def, "the table of start functions must be one of funcref " SPEC);
@@ -261,7 +261,7 @@ static enum ga_status check_table(struct type_scope *scope, const struct def *de
 static enum ga_status check_stream(struct type_scope *scope, const struct def *def,
                                    const struct bin_canon_builtin *builtin, struct needs *needs)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_lookup(scope, SORT_TYPE, def->canon.operands[0], def->offset, &item);
     enum val_kind wanted = strncmp(builtin->name, "stream.", 7) == 0 ? VAL_STREAM : VAL_FUTURE;
     if (status != GA_OK)
@@ -281,7 +281,7 @@ static enum ga_status check_operands(struct type_scope *scope, const struct def 
                                      const struct bin_canon_builtin *builtin, struct needs *needs)
 {
     const uint32_t *operand = def->canon.operands;
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = GA_OK;
     for (const char *letter = builtin->operands; *letter != 0 && status == GA_OK; letter++) {
         switch (*letter) {

@@ -21,14 +21,14 @@ enum ga_status val_fail(const struct type_scope *scope, uint64_t offset, const c
 
 static enum ga_status core_type(struct type_scope *scope, const struct def *def)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_define(scope, def, &item);
     return status == GA_OK ? type_push(scope, SORT_CORE_TYPE, item) : status;
 }
 
 static enum ga_status type(struct type_scope *scope, const struct def *def)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = GA_OK;
     if (def->type.kind == DEF_TYPE_RESOURCE && def->type.has_dtor)
         status = val_core_func_check(scope, def->type.dtor, "i", "",
@@ -93,7 +93,7 @@ static enum ga_status bag(struct type_scope *scope, const struct def *def)
     for (uint32_t i = 0; i < def->instance.items.count; i++) {
         const struct named_index *export = &def->instance.items.items[i];
         struct type_surface_name name = {export->name, export->version_suffix, export->implements, export->offset};
-        struct type_extern item;
+        struct type_extern item = {0};
         enum ga_status status = type_lookup(scope, export->item.sort, export->item.index, export->offset, &item);
         if (status == GA_OK)
             status = type_surface_name(scope->context, surface, false, &name, item);
@@ -129,7 +129,7 @@ static enum ga_status outer_item(struct type_scope *scope, const struct def *def
 
 static enum ga_status alias(struct type_scope *scope, const struct def *def)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     if (def->alias.kind == ALIAS_CORE_EXPORT)
         return val_core_alias(scope, def);
     enum ga_status status =
@@ -142,14 +142,14 @@ static enum ga_status alias(struct type_scope *scope, const struct def *def)
 static enum ga_status import(struct type_scope *scope, const struct def *def)
 {
     struct type_surface_name name = {def->import.name, def->import.version_suffix, def->import.implements, def->offset};
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_resolve(scope, &def->import.desc, name.name, true, def->offset, &item);
     return status == GA_OK ? type_surface_add(scope, true, &name, item) : status;
 }
 
 static enum ga_status export(struct type_scope *scope, const struct def *def) {
     struct type_surface_name name = {def->export.name, def->export.version_suffix, def->export.implements, def->offset};
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_lookup(scope, def->export.item.sort, def->export.item.index, def->offset, &item);
     if (status == GA_OK && def->export.has_desc && def->export.desc.sort != def->export.item.sort) return val_fail(
         scope, def->offset, "export of %s that is described as %s (Binary.md, Import and Export Definitions)",

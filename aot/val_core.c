@@ -64,7 +64,7 @@ static enum ga_status bag(struct type_scope *scope, const struct def *def)
     struct ga_map *exports = new_exports(scope);
     for (uint32_t i = 0; i < def->instance.items.count; i++) {
         const struct named_index *export = &def->instance.items.items[i];
-        struct type_extern item;
+        struct type_extern item = {0};
         enum ga_status status = type_lookup(scope, export->item.sort, export->item.index, export->offset, &item);
         if (status != GA_OK)
             return status;
@@ -153,7 +153,7 @@ enum ga_status val_core_alias(struct type_scope *scope, const struct def *def)
 enum ga_status val_core_func_at(const struct type_scope *scope, uint32_t index, uint64_t offset,
                                 const struct core_func_type **out)
 {
-    struct type_extern item;
+    struct type_extern item = {0};
     enum ga_status status = type_lookup(scope, SORT_CORE_FUNC, index, offset, &item);
     if (status == GA_OK)
         *out = &item.core->func;
