@@ -8,8 +8,9 @@
 #include "worker.h"
 
 /*
- * Which build this executable is. Code addresses are part of a checkpoint, so two builds must never have the same number. The linker's
- * build id (--build-id), a hash of everything that it wrote, is just that; without one, the code itself is hashed.
+ * Which build this executable is. Code addresses are part of a checkpoint, so two builds must never have the same
+ * number. The linker's build id (--build-id), a hash of everything that it wrote, is just that; without one, the code
+ * itself is hashed.
  */
 
 static uint64_t id_of_notes(const char *at, const char *end)

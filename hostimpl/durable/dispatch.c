@@ -7,12 +7,11 @@
  *   run       by durability class, see below
  *   lower     the result, and give lent handles back
  *
- * class                   live                                          replay
- * pure, observe, custom   run                                           run
- * read-/write-local,      run, append                                   take the entry, compare, decode
+ * class                   live                                          replay pure, observe, custom   run
+ * run read-/write-local,      run, append                                   take the entry, compare, decode
  *   read-remote
- * write-remote            commit, run, append, commit                   the same
- * write-remote-batched    run, append, commit                           the same
+ * write-remote            commit, run, append, commit                   the same write-remote-batched    run, append,
+ * commit                           the same
  *
  * Nothing here allocates once buffers have grown, and nothing enters the kernel (the clock is the vDSO's coarse one).
  */
@@ -27,16 +26,16 @@ enum {
     TICK_US = 10000,
     COMMIT_AFTER_US = 100000, /* what a crash may cost a worker that makes no output: this much of its work */
     COMMIT_AFTER_BYTES = 1 << 22,
-    INLINE_BYTES = 256        /* native arguments and results up to this size live on the stack */
+    INLINE_BYTES = 256 /* native arguments and results up to this size live on the stack */
 };
 
 /* How each class is treated; by enum durability. */
 static const struct {
     bool recorded, commit_before, commit_after;
 } CLASSES[] = {
-    [DURABLE_PURE] = {false, false, false},       [DURABLE_OBSERVE] = {false, false, false},
-    [DURABLE_READ_LOCAL] = {true, false, false},  [DURABLE_WRITE_LOCAL] = {true, false, false},
-    [DURABLE_READ_REMOTE] = {true, false, false}, [DURABLE_WRITE_REMOTE] = {true, true, true},
+    [DURABLE_PURE] = {false, false, false},        [DURABLE_OBSERVE] = {false, false, false},
+    [DURABLE_READ_LOCAL] = {true, false, false},   [DURABLE_WRITE_LOCAL] = {true, false, false},
+    [DURABLE_READ_REMOTE] = {true, false, false},  [DURABLE_WRITE_REMOTE] = {true, true, true},
     [DURABLE_WRITE_BATCHED] = {true, false, true}, [DURABLE_CUSTOM] = {false, false, false},
 };
 

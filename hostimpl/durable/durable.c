@@ -35,10 +35,10 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
                    void *result, void (*make)(void *context, void *result), void *context)
 {
     const struct record_call call = {.name = record_name,
-                               .durability = durability,
-                               .request_type = request_type,
-                               .request = request,
-                               .result_type = result_type};
+                                     .durability = durability,
+                                     .request_type = request_type,
+                                     .request = request,
+                                     .result_type = result_type};
     if (!worker->recording) {
         make(context, result);
         return;

@@ -33,10 +33,12 @@ static const struct rt_export *find_export(struct piece interface, const char *p
 }
 
 /* "r.m" */
-static const struct rt_export *find_member(struct piece interface, const char *prefix, struct piece resource, struct piece member)
+static const struct rt_export *find_member(struct piece interface, const char *prefix, struct piece resource,
+                                           struct piece member)
 {
     char name[512];
-    int size = snprintf(name, sizeof name, "%.*s.%.*s", (int)resource.size, resource.text, (int)member.size, member.text);
+    int size =
+        snprintf(name, sizeof name, "%.*s.%.*s", (int)resource.size, resource.text, (int)member.size, member.text);
     if (size < 0 || (size_t)size >= sizeof name)
         return NULL;
     return find_export(interface, prefix, (struct piece){name, (size_t)size});
@@ -52,7 +54,8 @@ static const struct cabi_resource *self_resource(const struct rt_export *export)
     return export->type->param_count ? own_resource(export->type->params[0].type) : NULL;
 }
 
-/* The resource type behind a name, as its functions show it. A resource that only functions of other names give has no drop by name. */
+/* The resource type behind a name, as its functions show it. A resource that only functions of other names give
+ * has no drop by name. */
 static const struct cabi_resource *find_resource(struct piece interface, struct piece name)
 {
     const struct rt_export *constructor = find_export(interface, "[constructor]", name);
@@ -138,8 +141,9 @@ enum ga_status function_name_resolve(const char *name, size_t size, struct funct
     struct piece interface = {"", 0}, function = {name, size};
     if (brace) {
         if (name[size - 1] != '}')
-            return ga_report_set(report, GA_INVALID, "\"%.*s\": a function of an interface is written interface.{function}",
-                                 (int)size, name);
+            return ga_report_set(report, GA_INVALID,
+                                 "\"%.*s\": a function of an interface is written interface.{function}", (int)size,
+                                 name);
         interface = (struct piece){name, (size_t)(brace - name)};
         function = (struct piece){brace + 2, size - (size_t)(brace - name) - 3};
     }
@@ -162,11 +166,17 @@ const struct cabi_func_type *function_name_params(const struct function_name *na
     if (name->constructor)
         return type;
     struct cabi_type *handle = GA_NEW(arena, struct cabi_type);
-    *handle = (struct cabi_type){.kind = CABI_OWN, .native_align = 4, .native_size = 4, .has_handles = true, .resource = name->resource};
+    *handle = (struct cabi_type){
+        .kind = CABI_OWN, .native_align = 4, .native_size = 4, .has_handles = true, .resource = name->resource};
     struct cabi_member *param = GA_NEW(arena, struct cabi_member);
     *param = (struct cabi_member){.name = "handle", .type = handle};
     struct cabi_type *tuple = GA_NEW(arena, struct cabi_type);
-    *tuple = (struct cabi_type){.kind = CABI_TUPLE, .native_align = 4, .native_size = 4, .has_handles = true, .member_count = 1, .members = param};
+    *tuple = (struct cabi_type){.kind = CABI_TUPLE,
+                                .native_align = 4,
+                                .native_size = 4,
+                                .has_handles = true,
+                                .member_count = 1,
+                                .members = param};
     *type = (struct cabi_func_type){.param_count = 1, .params = param, .params_tuple = tuple};
     return type;
 }

@@ -15,11 +15,11 @@
  *   {r("x").m}, {r("x").drop}        an indexed resource: made by its constructor with these arguments when first used
  */
 struct function_name {
-    const struct rt_export *export;          /* what is called; NULL: drop */
-    const struct rt_export *constructor;     /* of an indexed resource */
-    const char *key;                         /* its arguments as they are written; not NUL-terminated */
+    const struct rt_export *export;      /* what is called; NULL: drop */
+    const struct rt_export *constructor; /* of an indexed resource */
+    const char *key;                     /* its arguments as they are written; not NUL-terminated */
     size_t key_size;
-    const struct cabi_resource *resource;    /* of a method, drop, or indexed resource; NULL otherwise */
+    const struct cabi_resource *resource; /* of a method, drop, or indexed resource; NULL otherwise */
 };
 
 /* Finds the function in golem_component. GA_NOT_FOUND or GA_INVALID with the name. Pieces point into name. */

@@ -13,7 +13,8 @@ enum { FIRST_CAPACITY = 8 };
 /* --- the table --- */
 
 /* Told to readers of the oplog; in replay it is there already. */
-static void note(struct worker *worker, enum oplog_kind kind, uint32_t id, struct oplog_value name, struct oplog_value params)
+static void note(struct worker *worker, enum oplog_kind kind, uint32_t id, struct oplog_value name,
+                 struct oplog_value params)
 {
     if (!worker->replaying && worker->replay.reading && worker->replay.position == worker->replay.end)
         worker_go_live(worker);
@@ -45,8 +46,8 @@ static uint32_t add(struct worker *worker, const struct cabi_resource *type, uin
     return id;
 }
 
-uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep, const char *key,
-                                    size_t key_size)
+uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep,
+                                    const char *key, size_t key_size)
 {
     uint32_t id = add(worker, type, rep);
     struct guest_resource *entry = &STATE->guest_resources.entries[id];
@@ -193,7 +194,8 @@ static void visit_check(struct walk *walk, const struct cabi_type *type, uint32_
     uint64_t mark = *handle | (type->kind == CABI_OWN ? GIVEN : 0);
     for (uint32_t i = 0; i < walk->seen.count; i++)
         if ((uint32_t)walk->seen.items[i] == *handle && ((walk->seen.items[i] | mark) & GIVEN))
-            ga_report_set(walk->report, GA_INVALID, "resource %" PRIu32 " is given away and used twice in one call", *handle);
+            ga_report_set(walk->report, GA_INVALID, "resource %" PRIu32 " is given away and used twice in one call",
+                          *handle);
     *GA_PUSH(walk->arena, &walk->seen) = mark;
 }
 
@@ -210,7 +212,8 @@ static void visit_lower(struct walk *walk, const struct cabi_type *type, uint32_
     const struct guest_resource *entry = find(type->resource, *handle);
     uint32_t id = *handle;
     if (!entry) {
-        ga_report_set(walk->report, GA_DIVERGED, "there is no resource %" PRIu32 " of type %s", id, type->resource->name);
+        ga_report_set(walk->report, GA_DIVERGED, "there is no resource %" PRIu32 " of type %s", id,
+                      type->resource->name);
         return;
     }
     *handle = entry->rep;
@@ -218,7 +221,8 @@ static void visit_lower(struct walk *walk, const struct cabi_type *type, uint32_
         guest_resource_remove(walk->worker, id);
 }
 
-enum ga_status guest_resource_lower(struct worker *worker, const struct cabi_type *type, void *native, struct ga_report *report)
+enum ga_status guest_resource_lower(struct worker *worker, const struct cabi_type *type, void *native,
+                                    struct ga_report *report)
 {
     struct walk walk = {.visit = visit_lower, .worker = worker, .report = report};
     walk_value(&walk, type, native);

@@ -4,15 +4,15 @@
 #include "worker.h"
 
 /*
- * Resources of the guest that the outside owns: what exported functions have returned, and indexed ones. Outside they are named
- * by ids, in texts "urn:worker:COMPONENT/NAME/ID" (reference: Golem, worker lifecycle); native values in requests and responses
- * hold the id where the guest's value holds the representation.
+ * Resources of the guest that the outside owns: what exported functions have returned, and indexed ones. Outside they
+ * are named by ids, in texts "urn:worker:COMPONENT/NAME/ID" (reference: Golem, worker lifecycle); native values in
+ * requests and responses hold the id where the guest's value holds the representation.
  *
  * Ids count from 0 and are never used again. The table follows from the invocations alone, so replay builds the same.
  */
 
-/* The hooks that read and print handles; context: the worker. A text is refused unless it names a resource of that type that is
- * there. */
+/* The hooks that read and print handles; context: the worker. A text is refused unless it names a resource of that
+ * type that is there. */
 extern const struct cabi_wave_hooks guest_resource_hooks;
 
 /* One handle is given away twice, or lent and given away, in one call: GA_INVALID. type may be NULL. */
@@ -28,8 +28,8 @@ void guest_resource_lift(struct worker *worker, const struct cabi_type *type, vo
 
 /* Indexed resources. find: the representation, false if there is none. add: of one that was just constructed. */
 bool guest_resource_find(const struct cabi_resource *type, const char *key, size_t key_size, uint32_t *id_out);
-uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep, const char *key,
-                                    size_t key_size);
+uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep,
+                                    const char *key, size_t key_size);
 uint32_t guest_resource_rep(uint32_t id);
 
 /* Takes it out of the table. */

@@ -1,9 +1,10 @@
 /*
  * Host resources: the table and the records in the region, the live parts outside (see host.h).
  *
- * Invariants: entry 0 is never used; a free entry has type NULL and names in `parent` the free entry that was freed before it, beginning
- * with free_head; child_count is the number of entries that name this one as parent; `forbidding` counts the entries whose type forbids
- * checkpoints. All of it follows from the calls alone, so replay builds the same table again.
+ * Invariants: entry 0 is never used; a free entry has type NULL and names in `parent` the free entry that was freed
+ * before it, beginning with free_head; child_count is the number of entries that name this one as parent;
+ * `forbidding` counts the entries whose type forbids checkpoints. All of it follows from the calls alone, so replay
+ * builds the same table again.
  */
 #include <stdlib.h>
 #include <string.h>

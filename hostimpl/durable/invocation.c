@@ -8,9 +8,10 @@
  *   ExportedFunctionCompleted             response: the result, encoded, with ids
  *   Error | Exited                        instead
  *
- * What an invocation needs to go on lies in STATE->invocation, because a checkpoint may be taken at any host call of it, and another
- * process goes on from there: which export, which stage. The arguments are in the guest by then; when they are needed again
- * (after CONSTRUCT), they are decoded from the entry. No pointer into this process's memory is kept across a call of the guest.
+ * What an invocation needs to go on lies in STATE->invocation, because a checkpoint may be taken at any host call of
+ * it, and another process goes on from there: which export, which stage. The arguments are in the guest by then; when
+ * they are needed again (after CONSTRUCT), they are decoded from the entry. No pointer into this process's memory is
+ * kept across a call of the guest.
  */
 #include "invocation.h"
 
@@ -38,8 +39,9 @@ struct plan {
 
 static const struct cabi_type *params_of(const struct function_name *name, struct ga_arena *arena)
 {
-    const struct cabi_func_type *type =
-        name->export ? name->export->type : name->constructor ? NULL : function_name_params(name, arena);
+    const struct cabi_func_type *type = name->export        ? name->export->type
+                                        : name->constructor ? NULL
+                                                            : function_name_params(name, arena);
     return type && type->param_count ? type->params_tuple : NULL;
 }
 
@@ -70,7 +72,8 @@ static enum ga_status plan_function(struct plan *plan, const char *function, siz
         return GA_OK;
     if (plan->name.export)
         *self_of(plan) = (uint32_t)NO_SELF;
-    plan->constructor_native = native_room(&plan->arena, constructor->type->param_count ? constructor->type->params_tuple : NULL);
+    plan->constructor_native =
+        native_room(&plan->arena, constructor->type->param_count ? constructor->type->params_tuple : NULL);
     status = cabi_wave_parse_args(constructor->type, plan->name.key, plan->name.key_size, NULL, &plan->arena,
                                   plan->constructor_native, report);
     report->has_offset = false; /* it counts from the index, others from the arguments */
@@ -84,14 +87,16 @@ static enum ga_status check_index(const struct plan *plan, struct ga_report *rep
     if (plan->name.export || !plan->name.constructor ||
         guest_resource_find(plan->name.resource, plan->name.key, plan->name.key_size, &id))
         return GA_OK;
-    return ga_report_set(report, GA_NOT_FOUND, "there is no resource (%.*s) to drop", (int)plan->name.key_size, plan->name.key);
+    return ga_report_set(report, GA_NOT_FOUND, "there is no resource (%.*s) to drop", (int)plan->name.key_size,
+                         plan->name.key);
 }
 
-static enum ga_status parse_request_args(struct plan *plan, const struct invocation_request *request, struct ga_report *report)
+static enum ga_status parse_request_args(struct plan *plan, const struct invocation_request *request,
+                                         struct ga_report *report)
 {
     const struct cabi_func_type *type = function_name_params(&plan->name, &plan->arena);
-    return request->args ? cabi_wave_parse_args(type, request->args, request->args_size, &guest_resource_hooks, &plan->arena,
-                                                plan->native, report)
+    return request->args ? cabi_wave_parse_args(type, request->args, request->args_size, &guest_resource_hooks,
+                                                &plan->arena, plan->native, report)
                          : cabi_wave_parse_words(type, request->words, request->word_count, &guest_resource_hooks,
                                                  &plan->arena, plan->native, report);
 }
@@ -113,7 +118,8 @@ enum { INVOKED_FUNCTION, INVOKED_KEY, INVOKED_TRACE, INVOKED_REQUEST };
 enum { COMPLETED_FUEL, COMPLETED_RESPONSE };
 
 __attribute__((format(printf, 4, 5))) static enum ga_status entry_fault(const struct worker *worker, uint64_t index,
-                                                                        struct ga_report *report, const char *format, ...)
+                                                                        struct ga_report *report, const char *format,
+                                                                        ...)
 {
     char text[800];
     va_list arguments;
@@ -124,8 +130,8 @@ __attribute__((format(printf, 4, 5))) static enum ga_status entry_fault(const st
 }
 
 /* values: of the ExportedFunctionInvoked `index`. */
-static enum ga_status plan_entry(struct worker *worker, struct plan *plan, uint64_t index, const struct oplog_value *values,
-                                 struct ga_report *report)
+static enum ga_status plan_entry(struct worker *worker, struct plan *plan, uint64_t index,
+                                 const struct oplog_value *values, struct ga_report *report)
 {
     struct ga_report cause = {0};
     const struct oplog_value *function = &values[INVOKED_FUNCTION], *request = &values[INVOKED_REQUEST];
@@ -143,8 +149,8 @@ static enum ga_status replan(struct worker *worker, struct plan *plan, struct ga
     struct oplog_entry entry;
     struct oplog_value values[OPLOG_MAX_FIELDS];
     uint64_t index = STATE->invocation.invoked_index;
-    enum ga_status status = replay_read_entry(worker->store, worker->identity.id, worker->config->name, index, &plan->arena,
-                                              &entry, report);
+    enum ga_status status = replay_read_entry(worker->store, worker->identity.id, worker->config->name, index,
+                                              &plan->arena, &entry, report);
     if (status != GA_OK)
         return status;
     if (entry.kind != OPLOG_EXPORTED_FUNCTION_INVOKED || !oplog_decode(&entry, values))
@@ -200,7 +206,8 @@ static enum gate_outcome run_drop(struct worker *worker, struct plan *plan)
     return cabi_resource_destroy(plan->name.resource, rep, REGION->flat);
 }
 
-/* All stages, from the one that STATE names when resting. GATE_ABANDONED with worker->abandoned also if arguments do not fit. */
+/* All stages, from the one that STATE names when resting. GATE_ABANDONED with worker->abandoned also if arguments
+ * do not fit. */
 static enum gate_outcome run_stages(struct worker *worker, struct plan *plan, bool resting, void *result_out)
 {
     struct invocation_state *state = &STATE->invocation;
@@ -209,7 +216,8 @@ static enum gate_outcome run_stages(struct worker *worker, struct plan *plan, bo
     uint32_t id;
     if (resting && state->stage == INVOCATION_CALL)
         return run_export(plan, name->export, NULL, true, result_out);
-    bool construct = name->constructor && name->export && !guest_resource_find(name->resource, name->key, name->key_size, &id);
+    bool construct =
+        name->constructor && name->export && !guest_resource_find(name->resource, name->key, name->key_size, &id);
     if (construct && (outcome = run_construct(worker, plan, resting)) != GATE_RETURNED)
         return outcome;
     state->stage = INVOCATION_CALL;
@@ -336,8 +344,9 @@ static enum ga_status refuse_poisoned(const struct worker *worker, struct ga_rep
     return GA_OK;
 }
 
-static enum ga_status print_stored(struct worker *worker, const struct oplog_value *invoked, const struct oplog_value *completed,
-                                   struct ga_arena *arena, struct ga_buf *result_out)
+static enum ga_status print_stored(struct worker *worker, const struct oplog_value *invoked,
+                                   const struct oplog_value *completed, struct ga_arena *arena,
+                                   struct ga_buf *result_out)
 {
     struct function_name name;
     struct ga_report ignored = {0};
@@ -355,8 +364,8 @@ static enum ga_status print_stored(struct worker *worker, const struct oplog_val
 }
 
 /* The table beside the oplog only says where to look; the entries decide. */
-static enum ga_status give_stored(struct worker *worker, const struct store_invocation *found, struct ga_buf *result_out,
-                                  struct ga_report *report)
+static enum ga_status give_stored(struct worker *worker, const struct store_invocation *found,
+                                  struct ga_buf *result_out, struct ga_report *report)
 {
     struct ga_arena arena = {0};
     struct oplog_entry entries[2];
@@ -365,11 +374,12 @@ static enum ga_status give_stored(struct worker *worker, const struct store_invo
     enum ga_status status =
         replay_read_entry(worker->store, worker->identity.id, name, found->invoked_index, &arena, &entries[0], report);
     if (status == GA_OK)
-        status = replay_read_entry(worker->store, worker->identity.id, name, found->completed_index, &arena, &entries[1], report);
+        status = replay_read_entry(worker->store, worker->identity.id, name, found->completed_index, &arena,
+                                   &entries[1], report);
     if (status == GA_OK) {
-        bool fits = entries[0].kind == OPLOG_EXPORTED_FUNCTION_INVOKED && entries[1].kind == OPLOG_EXPORTED_FUNCTION_COMPLETED &&
-                    oplog_decode(&entries[0], invoked) && oplog_decode(&entries[1], completed) &&
-                    invoked[INVOKED_KEY].size == strlen(found->key) &&
+        bool fits = entries[0].kind == OPLOG_EXPORTED_FUNCTION_INVOKED &&
+                    entries[1].kind == OPLOG_EXPORTED_FUNCTION_COMPLETED && oplog_decode(&entries[0], invoked) &&
+                    oplog_decode(&entries[1], completed) && invoked[INVOKED_KEY].size == strlen(found->key) &&
                     memcmp(invoked[INVOKED_KEY].data, found->key, invoked[INVOKED_KEY].size) == 0;
         status = fits ? print_stored(worker, invoked, completed, &arena, result_out) : GA_CORRUPT;
         if (status != GA_OK)
@@ -381,7 +391,8 @@ static enum ga_status give_stored(struct worker *worker, const struct store_invo
 }
 
 /* GA_NOT_FOUND: the key is new, or its invocation is not complete. */
-static enum ga_status find_stored(struct worker *worker, const char *key, struct ga_buf *result_out, struct ga_report *report)
+static enum ga_status find_stored(struct worker *worker, const char *key, struct ga_buf *result_out,
+                                  struct ga_report *report)
 {
     struct store_invocation found;
     if (!worker->store)
@@ -398,9 +409,10 @@ static void append_invoked(struct worker *worker, const struct plan *plan, const
     struct ga_buf params = {0};
     if (plan->params)
         cabi_encode(plan->params, plan->native, &params);
-    uint64_t index = journal_append(&worker->journal, OPLOG_EXPORTED_FUNCTION_INVOKED,
-                                    (struct oplog_value[]){oplog_bytes(request->function, request->function_size), oplog_text(key),
-                                                           oplog_text(""), oplog_bytes(params.data, params.size)});
+    uint64_t index =
+        journal_append(&worker->journal, OPLOG_EXPORTED_FUNCTION_INVOKED,
+                       (struct oplog_value[]){oplog_bytes(request->function, request->function_size), oplog_text(key),
+                                              oplog_text(""), oplog_bytes(params.data, params.size)});
     ga_buf_free(&params);
     journal_add_invocation(&worker->journal, key, index, 0);
     begin_invocation(index, key, strlen(key));
@@ -412,7 +424,8 @@ static enum ga_status check_key(const char *key, char *random_out, const char **
     if (key) {
         *key_out = key;
         if (!*key || strlen(key) > GA_MAX_IDEMPOTENCY_KEY_BYTES)
-            return ga_report_set(report, GA_INVALID, "an idempotency key has 1 to %d bytes", GA_MAX_IDEMPOTENCY_KEY_BYTES);
+            return ga_report_set(report, GA_INVALID, "an idempotency key has 1 to %d bytes",
+                                 GA_MAX_IDEMPOTENCY_KEY_BYTES);
         if (!ga_utf8_valid((const uint8_t *)key, strlen(key)))
             return ga_report_set(report, GA_INVALID, "an idempotency key is UTF-8");
         return GA_OK;
@@ -423,8 +436,8 @@ static enum ga_status check_key(const char *key, char *random_out, const char **
     return GA_OK;
 }
 
-enum ga_status invocation_call(struct worker *worker, const struct invocation_request *request, struct ga_buf *result_out,
-                               struct ga_report *report)
+enum ga_status invocation_call(struct worker *worker, const struct invocation_request *request,
+                               struct ga_buf *result_out, struct ga_report *report)
 {
     char random_key[UUID_STR_LEN];
     const char *key;
@@ -460,7 +473,8 @@ static enum ga_status diverged_result(struct worker *worker, const struct oplog_
     struct ga_buf recorded = {0}, now = {0};
     struct ga_arena arena = {0};
     const struct rt_export *export = plan->name.export;
-    bool decoded = entry->kind == OPLOG_EXPORTED_FUNCTION_COMPLETED && export && export->type->result && oplog_decode(entry, values);
+    bool decoded = entry->kind == OPLOG_EXPORTED_FUNCTION_COMPLETED && export && export->type->result &&
+                   oplog_decode(entry, values);
     if (decoded) {
         struct ga_reader reader = {.at = values[COMPLETED_RESPONSE].data,
                                    .end = values[COMPLETED_RESPONSE].data + values[COMPLETED_RESPONSE].size};
@@ -469,8 +483,9 @@ static enum ga_status diverged_result(struct worker *worker, const struct oplog_
             print_result(export, native, &recorded);
         print_result(export, result, &now);
     }
-    enum ga_status status = entry_fault(worker, entry->index, report, "recorded: %s %.300s; now: ExportedFunctionCompleted %.300s",
-                                        oplog_kind_info(entry->kind)->name, ga_buf_cstr(&recorded), ga_buf_cstr(&now));
+    enum ga_status status =
+        entry_fault(worker, entry->index, report, "recorded: %s %.300s; now: ExportedFunctionCompleted %.300s",
+                    oplog_kind_info(entry->kind)->name, ga_buf_cstr(&recorded), ga_buf_cstr(&now));
     ga_buf_free(&recorded);
     ga_buf_free(&now);
     ga_arena_free(&arena);
@@ -512,8 +527,8 @@ static enum ga_status compare_end(struct worker *worker, enum gate_outcome outco
         return entry_fault(worker, summary->last_index, report, "recorded: trap: %s; now: %s", summary->failure,
                            failed_now || exited_now ? now : "the guest goes on");
     if (summary->exited && (!exited_now || summary->exit_status != trap_exit_code()))
-        return entry_fault(worker, summary->last_index, report, "recorded: exit with status %u; now: %s", summary->exit_status,
-                           failed_now || exited_now ? now : "the guest goes on");
+        return entry_fault(worker, summary->last_index, report, "recorded: exit with status %u; now: %s",
+                           summary->exit_status, failed_now || exited_now ? now : "the guest goes on");
     return GA_OK;
 }
 
@@ -527,8 +542,8 @@ static enum ga_status finish_replayed(struct worker *worker, struct plan *plan, 
         return compare_completed(worker, plan, result, report);
     if (worker->replaying && outcome != GATE_ABANDONED) {
         enum ga_status status = replay_take(&worker->replay, &entry, report);
-        return status == GA_OK ? entry_fault(worker, entry.index, report, "recorded: %s; now: %s", oplog_kind_info(entry.kind)->name,
-                                             describe(outcome, now, sizeof now))
+        return status == GA_OK ? entry_fault(worker, entry.index, report, "recorded: %s; now: %s",
+                                             oplog_kind_info(entry.kind)->name, describe(outcome, now, sizeof now))
                                : status;
     }
     if (worker->leaving) {
@@ -559,7 +574,8 @@ static enum ga_status resume(struct worker *worker, struct ga_report *report)
     struct plan plan = {0};
     enum ga_status status = replan(worker, &plan, report);
     if (status == GA_OK && worker->replay.reading) /* replan has read elsewhere */
-        status = replay_start(&worker->replay, worker->store, worker->identity.id, worker->replay.position, &worker->summary, report);
+        status = replay_start(&worker->replay, worker->store, worker->identity.id, worker->replay.position,
+                              &worker->summary, report);
     if (status == GA_OK)
         status = run_and_finish(worker, &plan, true, report);
     ga_arena_free(&plan.arena);
@@ -630,7 +646,8 @@ static struct printed_type type_of_import(const struct oplog_value *values, uint
     const struct cabi_func_type *type = recorded_type(&values[FUNCTION]);
     if (!type)
         return (struct printed_type){0};
-    return (struct printed_type){true, field == REQUEST ? (type->param_count ? type->params_tuple : NULL) : type->result};
+    return (struct printed_type){true,
+                                 field == REQUEST ? (type->param_count ? type->params_tuple : NULL) : type->result};
 }
 
 static struct printed_type type_of_invoked(struct invocation_printer *printer, const struct oplog_value *values)
@@ -638,8 +655,8 @@ static struct printed_type type_of_invoked(struct invocation_printer *printer, c
     struct function_name name;
     struct ga_report ignored = {0};
     printer->export = NULL;
-    printer->known = function_name_resolve((const char *)values[INVOKED_FUNCTION].data, values[INVOKED_FUNCTION].size, &name,
-                                           &ignored) == GA_OK;
+    printer->known = function_name_resolve((const char *)values[INVOKED_FUNCTION].data, values[INVOKED_FUNCTION].size,
+                                           &name, &ignored) == GA_OK;
     if (!printer->known)
         return (struct printed_type){0};
     printer->export = name.export;
@@ -659,8 +676,8 @@ static struct printed_type type_of_field(struct invocation_printer *printer, con
     return (struct printed_type){0};
 }
 
-bool invocation_print_value(void *context, const struct oplog_entry *entry, const struct oplog_value *values, uint32_t field,
-                            struct ga_buf *out)
+bool invocation_print_value(void *context, const struct oplog_entry *entry, const struct oplog_value *values,
+                            uint32_t field, struct ga_buf *out)
 {
     struct invocation_printer *printer = context;
     ga_arena_reset(&printer->arena);

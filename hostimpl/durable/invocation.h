@@ -8,16 +8,16 @@
 struct invocation_request {
     const char *function; /* function_name.h */
     size_t function_size;
-    const char *args;     /* WAVE values, separated by commas; NULL: words have them */
+    const char *args; /* WAVE values, separated by commas; NULL: words have them */
     size_t args_size;
     const struct cabi_wave_slice *words; /* a WAVE value each */
     uint32_t word_count;
-    const char *key;      /* idempotency key; NULL: a random UUID */
+    const char *key; /* idempotency key; NULL: a random UUID */
 };
 
 /*
- * Runs it, and appends its result as WAVE text (nothing if there is none) to result_out. The result is durable then; a key that was
- * used before gives its first result. Otherwise, with the reason in report:
+ * Runs it, and appends its result as WAVE text (nothing if there is none) to result_out. The result is durable then;
+ * a key that was used before gives its first result. Otherwise, with the reason in report:
  *
  *   GA_NOT_FOUND, GA_INVALID   no such function; arguments that do not fit: the offset is in args, or
  *                              as cabi_wave_parse_words counts. The worker is as before
@@ -26,11 +26,11 @@ struct invocation_request {
  *   GA_SUSPENDED               it waits for something outside, or the process is to stop; the next process goes on
  *   GA_DIVERGED, GA_NO_SPACE, GA_IO, ...   the process must not go on with this worker
  */
-enum ga_status invocation_call(struct worker *worker, const struct invocation_request *request, struct ga_buf *result_out,
-                               struct ga_report *report) GA_MUST_USE;
+enum ga_status invocation_call(struct worker *worker, const struct invocation_request *request,
+                               struct ga_buf *result_out, struct ga_report *report) GA_MUST_USE;
 
-/* Replays what is behind the worker's position, and finishes an invocation that was under way. GA_OK also if that one traps or
- * exits. */
+/* Replays what is behind the worker's position, and finishes an invocation that was under way. GA_OK also if that
+ * one traps or exits. */
 enum ga_status invocation_recover(struct worker *worker, struct ga_report *report) GA_MUST_USE;
 
 /* For oplog_printer: arguments and results of exported functions as WAVE text. context: struct invocation_printer. */
@@ -40,7 +40,7 @@ struct invocation_printer {
     bool indexed; /* it was called on an indexed resource, which is no argument */
     struct ga_arena arena;
 };
-bool invocation_print_value(void *context, const struct oplog_entry *entry, const struct oplog_value *values, uint32_t field,
-                            struct ga_buf *out);
+bool invocation_print_value(void *context, const struct oplog_entry *entry, const struct oplog_value *values,
+                            uint32_t field, struct ga_buf *out);
 
 #endif

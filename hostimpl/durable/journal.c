@@ -11,8 +11,8 @@
 /* A buffer that a large response has made larger than this is given back after the commit. */
 enum { KEEP_BYTES = 1 << 22 };
 
-void journal_start(struct journal *journal, struct store *store, uint64_t worker_id, uint64_t epoch, uint64_t last_index,
-                   uint64_t last_hash)
+void journal_start(struct journal *journal, struct store *store, uint64_t worker_id, uint64_t epoch,
+                   uint64_t last_index, uint64_t last_hash)
 {
     *journal = (struct journal){.store = store, .worker_id = worker_id, .epoch = epoch};
     journal->tail.first_index = last_index + 1;

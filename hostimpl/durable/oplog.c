@@ -17,17 +17,17 @@
  *   VALUE     LEB128 size, cabi_encode's form; as the last field of a kind: no size, it goes on to the body's end
  *   REQUEST   LEB128 size, then the bytes if the size is at most OPLOG_REQUEST_BYTES, else a DIGEST of them (ga_hash64, seed 0)
  *
- * Entries are numbered from 1; they lie in the store in chunks, one behind the other without gaps, and the number of an
- * entry is not stored.
+ * Entries are numbered from 1; they lie in the store in chunks, one behind the other without gaps, and the number of
+ * an entry is not stored.
  *
- * The chain. h(0) = ga_hash64("golem-aot oplog 1", worker id); h(n) = ga_hash64(entry n from offset 4 on, h(n-1)). So an entry's
- * check is right only behind all the entries that it was written behind, of this worker. It is made for each entry, not for each
- * chunk: a damaged entry is then named exactly, and a torn chunk is good up to the last whole entry. (XXH3 of a typical entry
- * takes 5 ns.) The full 64 bits after the last entry of a chunk stand in the chunk's row; a checkpoint remembers the 64 bits at
- * its place, and fits an oplog only if they are equal.
+ * The chain. h(0) = ga_hash64("golem-aot oplog 1", worker id); h(n) = ga_hash64(entry n from offset 4 on, h(n-1)). So
+ * an entry's check is right only behind all the entries that it was written behind, of this worker. It is made for
+ * each entry, not for each chunk: a damaged entry is then named exactly, and a torn chunk is good up to the last
+ * whole entry. (XXH3 of a typical entry takes 5 ns.) The full 64 bits after the last entry of a chunk stand in the
+ * chunk's row; a checkpoint remembers the 64 bits at its place, and fits an oplog only if they are equal.
  *
- * An entry is valid if and only if the bytes reach to its end, its kind is known, and its check is right. What follows from an
- * invalid one is decided in replay.c.
+ * An entry is valid if and only if the bytes reach to its end, its kind is known, and its check is right. What
+ * follows from an invalid one is decided in replay.c.
  */
 #include "oplog.h"
 
@@ -39,18 +39,20 @@
 #include "ga_hash.h"
 #include "ga_utf8.h"
 
-static const char *const FUNCTION_TYPES[] = {"Pure",       "Observe",     "ReadLocal",          "WriteLocal", "ReadRemote",
-                                             "WriteRemote", "WriteRemoteBatched", "Custom",     NULL};
+static const char *const FUNCTION_TYPES[] = {"Pure",       "Observe",     "ReadLocal",          "WriteLocal",
+                                             "ReadRemote", "WriteRemote", "WriteRemoteBatched", "Custom",
+                                             NULL};
 static const char *const ERROR_KINDS[] = {"Unknown", "InvalidRequest", "StackOverflow", "OutOfMemory", NULL};
-static const char *const LOG_LEVELS[] = {"Stdout", "Stderr", "Trace", "Debug", "Info", "Warn", "Error", "Critical", NULL};
+static const char *const LOG_LEVELS[] = {"Stdout", "Stderr", "Trace",    "Debug", "Info",
+                                         "Warn",   "Error",  "Critical", NULL};
 static const char *const PERSISTENCE_LEVELS[] = {"PersistNothing", "PersistRemoteSideEffects", "Smart", NULL};
 
 #define FIELDS(name, ...) static const struct oplog_field name##_FIELDS[] = {__VA_ARGS__}
 
 FIELDS(CREATE, {"workerName", OPLOG_TEXT, 0}, {"componentId", OPLOG_TEXT, 0}, {"componentHash", OPLOG_TEXT, 0},
        {"componentVersion", OPLOG_U64, 0}, {"args", OPLOG_TEXTS, 0}, {"env", OPLOG_TEXTS, 0}, {"parent", OPLOG_TEXT, 0});
-FIELDS(IMPORTED_FUNCTION_INVOKED, {"wrappedFunctionType", OPLOG_CHOICE, FUNCTION_TYPES}, {"functionName", OPLOG_TEXT, 0},
-       {"request", OPLOG_REQUEST, 0}, {"response", OPLOG_VALUE, 0});
+FIELDS(IMPORTED_FUNCTION_INVOKED, {"wrappedFunctionType", OPLOG_CHOICE, FUNCTION_TYPES},
+       {"functionName", OPLOG_TEXT, 0}, {"request", OPLOG_REQUEST, 0}, {"response", OPLOG_VALUE, 0});
 FIELDS(EXPORTED_FUNCTION_INVOKED, {"functionName", OPLOG_TEXT, 0}, {"idempotencyKey", OPLOG_TEXT, 0},
        {"traceId", OPLOG_TEXT, 0}, {"request", OPLOG_VALUE, 0});
 FIELDS(EXPORTED_FUNCTION_COMPLETED, {"consumedFuel", OPLOG_U64, 0}, {"response", OPLOG_VALUE, 0});
@@ -70,7 +72,8 @@ FIELDS(FAILED_UPDATE, {"targetVersion", OPLOG_U64, 0}, {"details", OPLOG_TEXT, 0
 FIELDS(GROW_MEMORY, {"delta", OPLOG_U64, 0});
 FIELDS(CREATE_RESOURCE, {"resourceId", OPLOG_U64, 0});
 FIELDS(DROP_RESOURCE, {"resourceId", OPLOG_U64, 0});
-FIELDS(DESCRIBE_RESOURCE, {"resourceId", OPLOG_U64, 0}, {"resourceName", OPLOG_TEXT, 0}, {"resourceParams", OPLOG_TEXTS, 0});
+FIELDS(DESCRIBE_RESOURCE, {"resourceId", OPLOG_U64, 0}, {"resourceName", OPLOG_TEXT, 0},
+       {"resourceParams", OPLOG_TEXTS, 0});
 FIELDS(LOG, {"level", OPLOG_CHOICE, LOG_LEVELS}, {"context", OPLOG_TEXT, 0}, {"message", OPLOG_TEXT, 0});
 FIELDS(ACTIVATE_PLUGIN, {"plugin", OPLOG_TEXT, 0});
 FIELDS(DEACTIVATE_PLUGIN, {"plugin", OPLOG_TEXT, 0});
@@ -91,7 +94,7 @@ NO_FIELDS(BEGIN_REMOTE_WRITE);
 NO_FIELDS(RESTART);
 
 static const struct oplog_kind_info KINDS[OPLOG_KIND_END] = {
-#define X(number, name, text, flags)                                                                                   \
+#define X(number, name, text, flags) \
     [number] = {text, flags, sizeof name##_FIELDS / sizeof(struct oplog_field), name##_FIELDS},
     OPLOG_KIND_MAP(X)
 #undef X
@@ -430,7 +433,9 @@ static void print_component_value(const struct oplog_printer *printer, const str
     const struct oplog_value *value = &values[field];
     struct ga_buf text = {0};
     if (oplog_kind_info(entry->kind)->fields[field].type == OPLOG_REQUEST && !value->data && value->size) {
-        ga_buf_printf(out, printer->json ? "{\"bytes\":%zu,\"digest\":\"%016" PRIx64 "\"}" : "(%zu bytes, digest %016" PRIx64 ")",
+        ga_buf_printf(out,
+                      printer->json ? "{\"bytes\":%zu,\"digest\":\"%016" PRIx64 "\"}"
+                                    : "(%zu bytes, digest %016" PRIx64 ")",
                       value->size, value->number);
     } else if (!printer->value || !printer->value(printer->context, entry, values, field, &text)) {
         print_hex(out, value, printer->json);
@@ -472,7 +477,8 @@ void oplog_print(const struct oplog_printer *printer, const struct oplog_entry *
     const struct oplog_kind_info *info = oplog_kind_info(entry->kind);
     struct oplog_value values[OPLOG_MAX_FIELDS];
     bool whole = oplog_decode(entry, values);
-    ga_buf_printf(out, printer->json ? "{\"oplogIndex\":%" PRIu64 ",\"entry\":{\"type\":\"%s\",\"timestamp\":\"" : "%" PRIu64,
+    ga_buf_printf(out,
+                  printer->json ? "{\"oplogIndex\":%" PRIu64 ",\"entry\":{\"type\":\"%s\",\"timestamp\":\"" : "%" PRIu64,
                   entry->index, info->name);
     if (!printer->json)
         ga_buf_u8(out, ' ');

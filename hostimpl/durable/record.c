@@ -76,8 +76,8 @@ __attribute__((noreturn)) static void diverge(struct worker *worker, const struc
     struct ga_report report = {0};
     struct ga_buf recorded = {0};
     print_recorded(&recorded, entry, name, request_type, &worker->scratch);
-    ga_report_set(&report, GA_DIVERGED, "worker \"%s\", entry %" PRIu64 ": recorded: %.380s; now: %.380s", worker->config->name,
-                  entry->index, ga_buf_cstr(&recorded), (const char *)asked->data);
+    ga_report_set(&report, GA_DIVERGED, "worker \"%s\", entry %" PRIu64 ": recorded: %.380s; now: %.380s",
+                  worker->config->name, entry->index, ga_buf_cstr(&recorded), (const char *)asked->data);
     ga_buf_free(&recorded);
     worker_abandon(worker, &report);
 }
@@ -119,8 +119,8 @@ struct oplog_entry record_take_kind(struct worker *worker, enum oplog_kind kind)
 __attribute__((noreturn, cold)) static void malformed(struct worker *worker, const struct oplog_entry *entry)
 {
     struct ga_report report = {0};
-    ga_report_set(&report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": its response is malformed", worker->config->name,
-                  entry->index);
+    ga_report_set(&report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": its response is malformed",
+                  worker->config->name, entry->index);
     worker_abandon(worker, &report);
 }
 
@@ -144,7 +144,9 @@ void record_take(struct worker *worker, const struct record_call *call, void *re
     bool same = recorded.name_size == strlen(call->name) && memcmp(recorded.name, call->name, recorded.name_size) == 0;
     if (!same || !request_is_same(&recorded, &worker->request))
         diverge_call(worker, &entry, call);
-    struct ga_reader reader = {.start = recorded.response, .at = recorded.response, .end = recorded.response + recorded.response_size};
+    struct ga_reader reader = {.start = recorded.response,
+                               .at = recorded.response,
+                               .end = recorded.response + recorded.response_size};
     if (call->result_type && !cabi_decode(call->result_type, &reader, &worker->scratch, result_out))
         malformed(worker, &entry);
     if (reader.at != reader.end)

@@ -9,7 +9,7 @@ struct record_call {
     enum durability durability;
     const struct cabi_type *request_type; /* NULL: no arguments */
     const void *request;
-    const struct cabi_type *result_type;  /* NULL: no result */
+    const struct cabi_type *result_type; /* NULL: no result */
 };
 
 /* Encodes the request into worker->request. */
@@ -18,7 +18,8 @@ void record_begin(struct worker *worker, const struct record_call *call);
 /* Live: appends the call with its result. */
 void record_append(struct worker *worker, const struct record_call *call, const void *result);
 
-/* In replay: takes the next entry, which must be this call, and gives its result, in the scratch. A difference abandons the guest. */
+/* In replay: takes the next entry, which must be this call, and gives its result, in the scratch. A difference
+ * abandons the guest. */
 void record_take(struct worker *worker, const struct record_call *call, void *result_out);
 
 /* In replay: takes the next entry, which must be of that kind. */

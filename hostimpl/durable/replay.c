@@ -1,13 +1,15 @@
 /*
  * What is refused and what is cut.
  *
- * Chunks are written by transactions, so a chunk is there or not; but a disk may lie, and other stores may tear. The last chunk is
- * *torn* if it holds fewer bytes than were written, or if it is zero from some entry on. Then all entries before the first that is not
- * whole are good (the chain says so), and the rest is cut: it was never acknowledged, because acknowledging waits for the sync.
+ * Chunks are written by transactions, so a chunk is there or not; but a disk may lie, and other stores may tear. The
+ * last chunk is *torn* if it holds fewer bytes than were written, or if it ends in zeroes (TORN_ZEROES at least) that
+ * reach into the first entry that is not good: sectors that were never written. Then all entries before that one are
+ * good (the chain says so), and the rest is cut: it was never acknowledged, because acknowledging waits for the sync.
  *
- * Everything else that is wrong is *damage*, and the worker is refused with the number of the first entry concerned: an entry whose
- * check does not fit, a gap between chunks, a chunk that is torn but not the last, a chunk whose row names another hash than its
- * entries give. Nothing is ever guessed around: a shorter history would be a different worker.
+ * Everything else that is wrong is *damage*, and the worker is refused with the number of the first entry concerned:
+ * an entry whose check does not fit, a gap between chunks, a chunk that is torn but not the last, a chunk whose row
+ * names another hash than its entries give. Nothing is ever guessed around: a shorter history would be a different
+ * worker.
  */
 #include "replay.h"
 
@@ -29,14 +31,16 @@ struct scan {
     struct ga_report *report;
 };
 
-__attribute__((format(printf, 3, 4))) static enum ga_status damaged(struct scan *scan, uint64_t index, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static enum ga_status damaged(struct scan *scan, uint64_t index,
+                                                                    const char *format, ...)
 {
     char text[512];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    return ga_report_set(scan->report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": %s", scan->worker_name, index, text);
+    return ga_report_set(scan->report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": %s", scan->worker_name, index,
+                         text);
 }
 
 static void note_error(struct replay_summary *summary, const struct oplog_value *values)
@@ -84,11 +88,12 @@ static enum oplog_next scan_entries(struct scan *scan)
 
 static enum ga_status read_failed(struct scan *scan, enum ga_status status, const struct ga_report *cause)
 {
-    return ga_report_set(scan->report, status, "worker \"%s\", entry %" PRIu64 ": %s", scan->worker_name, scan->cursor.index,
-                         cause->text);
+    return ga_report_set(scan->report, status, "worker \"%s\", entry %" PRIu64 ": %s", scan->worker_name,
+                         scan->cursor.index, cause->text);
 }
 
-/* The tail from scan->cursor on is torn; the entries before it, in this chunk, are `good` (which this function frees). */
+/* The tail from scan->cursor on is torn; the entries before it, in this chunk, are `good` (which this function
+ * frees). */
 static enum ga_status cut_tail(struct scan *scan, const struct store_chunk *torn, struct ga_buf *good, bool may_cut)
 {
     struct store_chunk next;
@@ -157,7 +162,8 @@ static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *ch
 enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t first_index,
                            uint64_t chain, bool may_cut, struct replay_summary *summary, struct ga_report *report)
 {
-    struct scan scan = {.store = store, .worker_id = worker_id, .worker_name = worker_name, .summary = summary, .report = report};
+    struct scan scan = {
+        .store = store, .worker_id = worker_id, .worker_name = worker_name, .summary = summary, .report = report};
     scan.cursor = (struct oplog_cursor){.index = first_index, .chain = chain};
     summary->first_index = first_index;
     summary->last_index = first_index - 1;
@@ -208,7 +214,8 @@ static enum ga_status next_chunk(struct replay *replay, struct ga_report *report
     return GA_OK;
 }
 
-/* The entry after position, without taking it. The scan has checked it; a second look at the check would cost half of the replay. */
+/* The entry after position, without taking it. The scan has checked it; a second look at the check would cost half
+ * of the replay. */
 static enum ga_status peek(struct replay *replay, struct oplog_entry *entry_out, struct ga_report *report)
 {
     for (;;) {
@@ -261,7 +268,8 @@ enum ga_status replay_take(struct replay *replay, struct oplog_entry *entry_out,
     return GA_OK;
 }
 
-enum ga_status replay_take_log(struct replay *replay, struct oplog_entry *entry_out, bool *found_out, struct ga_report *report)
+enum ga_status replay_take_log(struct replay *replay, struct oplog_entry *entry_out, bool *found_out,
+                               struct ga_report *report)
 {
     *found_out = false;
     while (replay->position < replay->end) {
@@ -291,7 +299,8 @@ static enum ga_status find_entry(struct oplog_cursor *cursor, uint64_t index, st
 {
     while (oplog_next(cursor, true, entry_out) == OPLOG_NEXT_ENTRY)
         if (entry_out->index == index) {
-            entry_out->body = (const uint8_t *)ga_arena_strndup(arena, (const char *)entry_out->body, entry_out->body_size);
+            entry_out->body =
+                (const uint8_t *)ga_arena_strndup(arena, (const char *)entry_out->body, entry_out->body_size);
             return GA_OK;
         }
     return GA_CORRUPT;

@@ -8,13 +8,13 @@
 #include "store.h"
 
 /*
- * Reading a worker's oplog: first a scan that checks every entry and finds how it ends, then the replay, entry by entry.
- * See replay.c for what is cut and what is refused.
+ * Reading a worker's oplog: first a scan that checks every entry and finds how it ends, then the replay, entry by
+ * entry. See replay.c for what is cut and what is refused.
  */
 
 /* How an oplog ends. */
 struct replay_summary {
-    uint64_t first_index;     /* where the scan began */
+    uint64_t first_index; /* where the scan began */
     uint64_t last_index, last_hash;
     uint64_t last_required;   /* the last entry that is no hint; 0 if there was none */
     uint64_t invoked_index;   /* ExportedFunctionInvoked of the invocation that is not complete; 0: none */
@@ -23,15 +23,16 @@ struct replay_summary {
     bool failed;              /* an Error stands at the end */
     bool exited;
     uint8_t exit_status;
-    char failure[512];        /* the Error's details */
+    char failure[512]; /* the Error's details */
 };
 
 /*
- * Checks all entries from first_index on; chain: the hash before it. invoked_index: of the invocation under way there.
- * GA_CORRUPT names the worker and the entry. A torn tail is cut if may_cut, else only left out.
+ * Checks all entries from first_index on; chain: the hash before it. invoked_index: of the invocation under way
+ * there. GA_CORRUPT names the worker and the entry. A torn tail is cut if may_cut, else only left out.
  */
 enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t first_index,
-                           uint64_t chain, bool may_cut, struct replay_summary *summary, struct ga_report *report) GA_MUST_USE;
+                           uint64_t chain, bool may_cut, struct replay_summary *summary,
+                           struct ga_report *report) GA_MUST_USE;
 
 /* Where chunks begin: the first index of the chunk that holds index, and the chain hash before it. */
 enum ga_status replay_chunk_start(struct store *store, uint64_t worker_id, uint64_t index, uint64_t *first_index_out,
@@ -69,6 +70,7 @@ void replay_finish(struct replay *replay);
 
 /* Copies one entry out of the store; its body is in the arena. */
 enum ga_status replay_read_entry(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t index,
-                                 struct ga_arena *arena, struct oplog_entry *entry_out, struct ga_report *report) GA_MUST_USE;
+                                 struct ga_arena *arena, struct oplog_entry *entry_out,
+                                 struct ga_report *report) GA_MUST_USE;
 
 #endif

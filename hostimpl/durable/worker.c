@@ -9,8 +9,9 @@
  *   invocation_*    live calls
  *   worker_stop     commit, perhaps a checkpoint, let go
  *
- * A checkpoint fits if the oplog has an entry of its number with its chain hash behind it. What it was taken of is the region alone; of this
- * process's own state it needs only the place in the oplog, which it carries, and what is in STATE.
+ * A checkpoint fits if the oplog has an entry of its number with its chain hash behind it. What it was taken of is
+ * the region alone; of this process's own state it needs only the place in the oplog, which it carries, and what is
+ * in STATE.
  */
 #define _GNU_SOURCE
 #include "worker.h"
@@ -39,11 +40,12 @@
 struct worker worker_this;
 
 enum {
-    SCAN_ALL_ENTRIES = 10000,      /* an oplog up to this long is checked as a whole at every start: under 2 ms */
-    CHECKPOINT_SHARE = 20,         /* checkpoints take at most this part of the run time */
+    SCAN_ALL_ENTRIES = 10000,       /* an oplog up to this long is checked as a whole at every start: under 2 ms */
+    CHECKPOINT_SHARE = 20,          /* checkpoints take at most this part of the run time */
     CHECKPOINT_WORTH_NS = 50000000, /* less than this is replayed sooner than anybody notices */
-    FIRST_CHECKPOINT_SHARE = 4,    /* the first one comes early: its cost is not known yet, and it is the one that is missed most */
-    CHECKPOINT_GUESS_NS = 2000000, /* of its cost ... */
+    FIRST_CHECKPOINT_SHARE =
+        4, /* the first one comes early: its cost is not known yet, and it is the one that is missed most */
+    CHECKPOINT_GUESS_NS = 2000000,  /* of its cost ... */
     CHECKPOINT_GUESS_BYTES_A_NS = 3 /* ... and the memory it writes in a nanosecond */
 };
 
@@ -179,7 +181,8 @@ static void write_through(int fd, const char *data, size_t size)
     }
 }
 
-/* True if the entry is there already: in replay always, and behind the last call for as long as Log entries follow. */
+/* True if the entry is there already: in replay always, and behind the last call for as long as Log entries
+ * follow. */
 static bool log_is_recorded(struct worker *worker)
 {
     struct oplog_entry entry;
@@ -228,8 +231,8 @@ static unsigned level_of(const char *level)
 
 void worker_log_message(struct worker *worker, const char *level, struct cabi_string context, struct cabi_string message)
 {
-    char *line = ga_arena_printf(&worker->scratch, "[%s] %.*s: %.*s\n", level, (int)context.size, context.data, (int)message.size,
-                                 message.data);
+    char *line = ga_arena_printf(&worker->scratch, "[%s] %.*s: %.*s\n", level, (int)context.size, context.data,
+                                 (int)message.size, message.data);
     if (!worker->recording) {
         write_through(2, line, strlen(line));
         return;
@@ -237,7 +240,8 @@ void worker_log_message(struct worker *worker, const char *level, struct cabi_st
     if (log_is_recorded(worker))
         return;
     record_refuse_when_leaving(worker, "logging");
-    append_log(worker, level_of(level), oplog_bytes(context.data, context.size), oplog_bytes(message.data, message.size));
+    append_log(worker, level_of(level), oplog_bytes(context.data, context.size),
+               oplog_bytes(message.data, message.size));
     journal_echo(&worker->journal, 2, line, strlen(line));
 }
 
@@ -259,7 +263,8 @@ static const char *make_files(struct worker *worker, char path[static 64])
 {
     if (!worker->store) {
         const char *temporary = getenv("TMPDIR");
-        snprintf(worker->files_path, sizeof worker->files_path, "%.40s/golem-XXXXXX", temporary && *temporary ? temporary : "/tmp");
+        snprintf(worker->files_path, sizeof worker->files_path, "%.40s/golem-XXXXXX",
+                 temporary && *temporary ? temporary : "/tmp");
         if (mkdtemp(worker->files_path))
             return worker->files_path;
         *worker->files_path = 0;
@@ -345,7 +350,8 @@ void worker_go_live(struct worker *worker)
 
 /* --- environment --- */
 
-/* "NAME=VALUE" pairs and the three of Golem's own, which nobody else may set (reference: Golem, worker environment). */
+/* "NAME=VALUE" pairs and the three of Golem's own, which nobody else may set (reference: Golem, worker
+ * environment). */
 static void set_environment(struct worker *worker, const char *const *arguments, uint32_t argument_count,
                             const char *const *variables, uint32_t variable_count)
 {
@@ -399,22 +405,24 @@ static enum ga_status read_environment(struct worker *worker, struct ga_report *
     struct oplog_entry entry;
     struct oplog_value values[OPLOG_MAX_FIELDS];
     struct ga_arena *arena = &worker->lasting;
-    enum ga_status status = replay_read_entry(worker->store, worker->identity.id, worker->config->name, 1, arena, &entry, report);
+    enum ga_status status =
+        replay_read_entry(worker->store, worker->identity.id, worker->config->name, 1, arena, &entry, report);
     if (status != GA_OK)
         return status;
     if (entry.kind != OPLOG_CREATE || !oplog_decode(&entry, values))
         return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry 1: is not Create", worker->config->name);
     if (!value_is(&values[HASH], golem_component.component_hash))
-        return ga_report_set(report, GA_CONFLICT,
-                             "worker \"%s\", entry 1: belongs to another component (%.16s..., this executable is %s, %.16s...)",
-                             worker->config->name, (const char *)values[HASH].data, golem_component.name,
-                             golem_component.component_hash);
+        return ga_report_set(
+            report, GA_CONFLICT,
+            "worker \"%s\", entry 1: belongs to another component (%.16s..., this executable is %s, %.16s...)",
+            worker->config->name, (const char *)values[HASH].data, golem_component.name, golem_component.component_hash);
     /* The row is only an index to the oplog. */
-    if (!value_is(&values[HASH], worker->identity.component_hash) || !value_is(&values[ID], worker->identity.component_id))
+    if (!value_is(&values[HASH], worker->identity.component_hash) ||
+        !value_is(&values[ID], worker->identity.component_id))
         return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry 1: the worker's row names another component",
                              worker->config->name);
-    set_environment(worker, decode_texts(arena, &values[ARGS]), (uint32_t)values[ARGS].number, decode_texts(arena, &values[ENV]),
-                    (uint32_t)values[ENV].number);
+    set_environment(worker, decode_texts(arena, &values[ARGS]), (uint32_t)values[ARGS].number,
+                    decode_texts(arena, &values[ENV]), (uint32_t)values[ENV].number);
     return GA_OK;
 }
 
@@ -434,20 +442,22 @@ static void init_worker(struct worker *worker, const struct worker_config *confi
 {
     *worker = (struct worker){.config = config, .files_fd = -1, .directory_fd = -1};
     component_id_of(golem_component.component_hash, worker->identity.component_id);
-    snprintf(worker->identity.component_hash, sizeof worker->identity.component_hash, "%s", golem_component.component_hash);
+    snprintf(worker->identity.component_hash, sizeof worker->identity.component_hash, "%s",
+             golem_component.component_hash);
     worker->identity.created_at_ns = journal_now_us() * 1000;
 }
 
 static enum ga_status open_owned(struct worker *worker, bool *created_out, struct ga_report *report)
 {
     struct store_worker wanted = worker->identity;
-    enum ga_status status =
-        worker->store->ops->worker_open(worker->store, worker->config->name, &wanted, &worker->identity, created_out, report);
+    enum ga_status status = worker->store->ops->worker_open(worker->store, worker->config->name, &wanted,
+                                                            &worker->identity, created_out, report);
     worker->open = status == GA_OK;
     return status;
 }
 
-static enum ga_status open_store(struct worker *worker, bool must_exist, bool lock, bool *created_out, struct ga_report *report)
+static enum ga_status open_store(struct worker *worker, bool must_exist, bool lock, bool *created_out,
+                                 struct ga_report *report)
 {
     *created_out = false;
     enum ga_status status = store_sqlite_open(worker->config->data, must_exist, &worker->store, report);
@@ -461,7 +471,8 @@ static enum ga_status open_store(struct worker *worker, bool must_exist, bool lo
     if (status == GA_OK && lock)
         status = open_owned(worker, created_out, report);
     if (status == GA_OK)
-        status = worker->store->ops->worker_directory(worker->store, worker->config->name, &worker->directory_fd, report);
+        status =
+            worker->store->ops->worker_directory(worker->store, worker->config->name, &worker->directory_fd, report);
     return status;
 }
 
@@ -469,20 +480,20 @@ static enum ga_status scan_from(struct worker *worker, uint64_t index, struct ga
 {
     uint64_t first = 1, chain = oplog_chain_start(worker->identity.id);
     if (index > 1) {
-        enum ga_status status =
-            replay_chunk_start(worker->store, worker->identity.id, index, &first, &chain, report);
+        enum ga_status status = replay_chunk_start(worker->store, worker->identity.id, index, &first, &chain, report);
         if (status != GA_OK)
-            return status == GA_NOT_FOUND ? ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": missing",
-                                                          worker->config->name, index)
-                                          : status;
+            return status == GA_NOT_FOUND
+                       ? ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": missing",
+                                       worker->config->name, index)
+                       : status;
     }
-    enum ga_status status = replay_scan(worker->store, worker->identity.id, worker->config->name, first, chain, worker->open,
-                                        &worker->summary, report);
+    enum ga_status status = replay_scan(worker->store, worker->identity.id, worker->config->name, first, chain,
+                                        worker->open, &worker->summary, report);
     if (status != GA_OK)
         return status;
     if (worker->summary.cut_entries)
-        remark(worker, "worker \"%s\": a torn tail of %" PRIu64 " entries behind entry %" PRIu64 " was cut", worker->config->name,
-               worker->summary.cut_entries, worker->summary.last_index);
+        remark(worker, "worker \"%s\": a torn tail of %" PRIu64 " entries behind entry %" PRIu64 " was cut",
+               worker->config->name, worker->summary.cut_entries, worker->summary.last_index);
     worker->identity.last_index = worker->summary.last_index;
     worker->identity.last_hash = worker->summary.last_hash;
     worker->failed = worker->summary.failed;
@@ -492,7 +503,8 @@ static enum ga_status scan_from(struct worker *worker, uint64_t index, struct ga
     return GA_OK;
 }
 
-enum ga_status worker_look(struct worker *worker, const struct worker_config *config, bool lock, struct ga_report *report)
+enum ga_status worker_look(struct worker *worker, const struct worker_config *config, bool lock,
+                           struct ga_report *report)
 {
     bool created;
     init_worker(worker, config);
@@ -557,7 +569,8 @@ static void run_instantiate(uint64_t *flat)
     golem_component.instantiate();
 }
 
-/* Verify has come to where the newest checkpoint was taken? Host calls are counted, idle moments told apart by the oplog. */
+/* Verify has come to where the newest checkpoint was taken? Host calls are counted, idle moments told apart by the
+ * oplog. */
 void worker_compare_digest(struct worker *worker)
 {
     bool here = worker->digest_at.in_invocation ? REGION->depth == 1 : REGION->depth == 0;
@@ -610,13 +623,14 @@ static enum ga_status recover(struct worker *worker, struct ga_report *report)
         worker->last_checkpoint = (struct ckpt_info){0};
     uint64_t position = worker->last_checkpoint.oplog_index;
     if (!worker->summary.last_index) {
-        worker->summary.invoked_index = worker->restored && STATE->invocation.stage ? STATE->invocation.invoked_index : 0;
+        worker->summary.invoked_index =
+            worker->restored && STATE->invocation.stage ? STATE->invocation.invoked_index : 0;
         enum ga_status status = scan_from(worker, position ? position : 1, report);
         if (status != GA_OK)
             return status;
     }
-    journal_start(&worker->journal, worker->store, worker->identity.id, worker->identity.epoch, worker->identity.last_index,
-                  worker->identity.last_hash);
+    journal_start(&worker->journal, worker->store, worker->identity.id, worker->identity.epoch,
+                  worker->identity.last_index, worker->identity.last_hash);
     if ((worker->failed || worker->exited) && !whole)
         return GA_OK;
     if (!position)
@@ -750,8 +764,9 @@ static uint64_t guess_cost(void)
     return CHECKPOINT_GUESS_NS + bytes / CHECKPOINT_GUESS_BYTES_A_NS;
 }
 
-/* What replaying the tail would cost is what it has cost: processor time since the last checkpoint, replay included. While the
- * worker runs, one is taken when that has become noticeable, and its own cost is a small part of the time that has passed. */
+/* What replaying the tail would cost is what it has cost: processor time since the last checkpoint, replay
+ * included. While the worker runs, one is taken when that has become noticeable, and its own cost is a small part
+ * of the time that has passed. */
 static bool is_worth_running(const struct worker *worker, uint64_t cpu_ns)
 {
     uint64_t passed_ns = clock_ns(CLOCK_MONOTONIC) - worker->tail_start_ns;
@@ -785,7 +800,8 @@ enum ga_status worker_checkpoint(struct worker *worker, struct ga_report *report
 {
     const char *reason;
     if (!worker_may_checkpoint(worker, &reason))
-        return ga_report_set(report, GA_UNSUPPORTED, "worker \"%s\" cannot have a checkpoint: %s", worker->config->name, reason);
+        return ga_report_set(report, GA_UNSUPPORTED, "worker \"%s\" cannot have a checkpoint: %s", worker->config->name,
+                             reason);
     return take_checkpoint(worker, report);
 }
 
@@ -811,8 +827,8 @@ static void restore_in_child(struct worker *worker, const struct worker_config *
     out->digest = ckpt_digest();
 }
 
-static enum ga_status look_at_image(struct worker *worker, const struct worker_config *config, struct restored_image *out,
-                                    struct ga_report *report)
+static enum ga_status look_at_image(struct worker *worker, const struct worker_config *config,
+                                    struct restored_image *out, struct ga_report *report)
 {
     int ends[2], wait_status;
     memset(out, 0, sizeof *out);
@@ -845,9 +861,10 @@ static enum ga_status compare_digests(struct worker *worker, struct ga_report *r
                              worker->config->name, at->oplog_index, worker->digest_call_count, at->sequence);
     if (worker->digest_restored != worker->digest_replayed)
         return ga_report_set(report, GA_DIVERGED,
-                             "worker \"%s\", entry %" PRIu64 ": checkpoint %" PRIu64 " restores memory with digest %016" PRIx64
-                             ", the replay made %016" PRIx64,
-                             worker->config->name, at->oplog_index, at->sequence, worker->digest_restored, worker->digest_replayed);
+                             "worker \"%s\", entry %" PRIu64 ": checkpoint %" PRIu64
+                             " restores memory with digest %016" PRIx64 ", the replay made %016" PRIx64,
+                             worker->config->name, at->oplog_index, at->sequence, worker->digest_restored,
+                             worker->digest_replayed);
     return GA_OK;
 }
 

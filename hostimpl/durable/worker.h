@@ -19,7 +19,7 @@
 struct host_resource_entry {
     const struct host_resource_type *type; /* NULL: free */
     void *record;                          /* region memory */
-    uint32_t parent, child_count;          /* parent: rep, 0 if none. Free: parent is the free entry that was freed before */
+    uint32_t parent, child_count; /* parent: rep, 0 if none. Free: parent is the free entry that was freed before */
 };
 
 struct host_resource_table {
@@ -32,7 +32,7 @@ struct host_resource_table {
 struct guest_resource {
     const struct cabi_resource *type; /* NULL: dropped */
     uint32_t rep;
-    char *key;                        /* region memory: parameters of an indexed resource, as text; NULL: not indexed */
+    char *key; /* region memory: parameters of an indexed resource, as text; NULL: not indexed */
     uint32_t key_size;
 };
 
@@ -48,9 +48,9 @@ enum invocation_stage {
 };
 
 struct invocation_state {
-    uint32_t stage;             /* enum invocation_stage */
-    bool may_rest;              /* a host call may be a place for a checkpoint: nothing on the host's stack counts */
-    uint64_t invoked_index;     /* its ExportedFunctionInvoked */
+    uint32_t stage;         /* enum invocation_stage */
+    bool may_rest;          /* a host call may be a place for a checkpoint: nothing on the host's stack counts */
+    uint64_t invoked_index; /* its ExportedFunctionInvoked */
     const struct rt_export *export;
     struct cabi_call call;
     char key[GA_MAX_IDEMPOTENCY_KEY_BYTES + 1];
@@ -77,10 +77,10 @@ enum worker_mode {
 
 struct worker_config {
     enum worker_mode mode;
-    const char *data;     /* the data directory; NULL: ephemeral */
+    const char *data; /* the data directory; NULL: ephemeral */
     const char *name;
-    bool must_exist;      /* do not create it: GA_NOT_FOUND */
-    bool command;         /* `run` */
+    bool must_exist; /* do not create it: GA_NOT_FOUND */
+    bool command;    /* `run` */
     uint32_t argument_count;
     const char *const *arguments; /* for a worker that is created */
     uint32_t variable_count;
@@ -103,30 +103,30 @@ struct worker {
     struct replay replay;
 
     const struct worker_config *config;
-    struct store *store;             /* NULL: ephemeral */
+    struct store *store; /* NULL: ephemeral */
     struct store_worker identity;
     struct worker_environment environment;
     struct ga_arena lasting;
     struct replay_summary summary;
-    bool open;                       /* the store's lock is held */
-    bool failed, exited;             /* no invocation is possible any more */
-    bool stillborn;                  /* ... since it was instantiated, by this process */
+    bool open;           /* the store's lock is held */
+    bool failed, exited; /* no invocation is possible any more */
+    bool stillborn;      /* ... since it was instantiated, by this process */
     uint8_t exit_status;
-    char failure[1024];              /* why it failed */
-    struct ga_report abandoned;      /* why the guest was left, where it was no trap */
+    char failure[1024];         /* why it failed */
+    struct ga_report abandoned; /* why the guest was left, where it was no trap */
     volatile sig_atomic_t stop_signal;
     int files_fd;
-    char files_path[64];             /* of an ephemeral worker, to remove */
+    char files_path[64]; /* of an ephemeral worker, to remove */
 
     struct ckpt *ckpt;
     int directory_fd;
     struct ckpt_info last_checkpoint;
-    bool slots_unusable;             /* checkpoints cannot be read or written */
-    bool restored;                   /* the region came from a checkpoint of this worker */
+    bool slots_unusable; /* checkpoints cannot be read or written */
+    bool restored;       /* the region came from a checkpoint of this worker */
     uint64_t restore_ns;
     uint64_t tail_start_ns, tail_start_cpu_ns; /* when the last checkpoint was made or restored */
-    uint64_t checkpoint_cost_ns;     /* of the last one; 0: none was made yet */
-    uint64_t checkpoint_count;       /* made in this process */
+    uint64_t checkpoint_cost_ns;               /* of the last one; 0: none was made yet */
+    uint64_t checkpoint_count;                 /* made in this process */
 
     /* Verify: where the newest checkpoint was taken, and the digest of the region that it restores. */
     bool digest_wanted, digest_seen;
@@ -139,11 +139,13 @@ struct worker {
 extern struct worker worker_this;
 
 /* Opens or creates the worker: its oplog checked, its region restored or made anew, all of the tail replayed, an
- * invocation that was under way finished. GA_OK also for a worker that has failed or exited (worker->failed). config stays
- * the caller's. */
-enum ga_status worker_start(struct worker *worker, const struct worker_config *config, struct ga_report *report) GA_MUST_USE;
+ * invocation that was under way finished. GA_OK also for a worker that has failed or exited (worker->failed).
+ * config stays the caller's. */
+enum ga_status worker_start(struct worker *worker, const struct worker_config *config,
+                            struct ga_report *report) GA_MUST_USE;
 
-/* Only opens it and reads its oplog: for those who look. GA_NOT_FOUND if there is none. Takes the lock only if `lock`. */
+/* Only opens it and reads its oplog: for those who look. GA_NOT_FOUND if there is none. Takes the lock only if
+ * `lock`. */
 enum ga_status worker_look(struct worker *worker, const struct worker_config *config, bool lock,
                            struct ga_report *report) GA_MUST_USE;
 
@@ -155,7 +157,8 @@ enum ga_status worker_checkpoint(struct worker *worker, struct ga_report *report
 
 /* Replays everything and compares; what was compared is in worker->summary, calls_replayed and digest_*.
  * GA_DIVERGED with both sides. */
-enum ga_status worker_verify(struct worker *worker, const struct worker_config *config, struct ga_report *report) GA_MUST_USE;
+enum ga_status worker_verify(struct worker *worker, const struct worker_config *config,
+                             struct ga_report *report) GA_MUST_USE;
 
 /* Instantiates and writes the region to fd as a start image. GA_UNSUPPORTED if the guest recorded something. */
 enum ga_status worker_write_start_image(struct worker *worker, int fd, struct ga_report *report) GA_MUST_USE;

@@ -4,17 +4,17 @@
 #include "worker.h"
 
 /*
- * The command line of every executable that golem-aot builds. exe_main.c reads the options and finds the verb in its table; each
- * verb gets what is left of the arguments.
+ * The command line of every executable that golem-aot builds. exe_main.c reads the options and finds the verb in its
+ * table; each verb gets what is left of the arguments.
  *
  * stdout carries only what was asked for: results, the oplog, information. Everything else goes to stderr.
  */
 enum exe_code {
     EXE_DONE = 0,
-    EXE_REFUSED = 1,    /* the request or the input is at fault, or the world is */
+    EXE_REFUSED = 1, /* the request or the input is at fault, or the world is */
     EXE_USAGE = 2,
-    EXE_TRAPPED = 3,    /* the guest */
-    EXE_SUSPENDED = 4,  /* the worker waits for something outside; a later process goes on */
+    EXE_TRAPPED = 3,   /* the guest */
+    EXE_SUSPENDED = 4, /* the worker waits for something outside; a later process goes on */
     EXE_OUR_FAULT = 70
 };
 
@@ -22,8 +22,8 @@ struct exe_options {
     const char *program; /* for messages */
     const char *data, *worker, *key;
     bool ephemeral;
-    bool data_given;     /* --data, --worker or --key: `run` is recorded then */
-    bool json;           /* --format json, --json */
+    bool data_given; /* --data, --worker or --key: `run` is recorded then */
+    bool json;       /* --format json, --json */
     uint32_t variable_count, argument_count, preopen_count;
     const char **variables, **arguments;
     struct worker_preopen *preopens;
@@ -49,7 +49,8 @@ int exe_fail(const struct exe_options *options, const struct ga_report *report);
 
 struct worker_config exe_config(const struct exe_options *options, enum worker_mode mode);
 
-/* SIGTERM and SIGINT make the worker commit and stop at its next host call; a guest that calls nothing is stopped by force soon after. */
+/* SIGTERM and SIGINT make the worker commit and stop at its next host call; a guest that calls nothing is stopped
+ * by force soon after. */
 void exe_catch_signals(void);
 
 /* All of it, to stdout; false if that fails. */

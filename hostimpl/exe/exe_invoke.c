@@ -94,8 +94,8 @@ static const struct {
     const char *prefix;
     bool goes_on;
 } ANSWERS[] = {
-    {GA_TRAP, "trap: ", true},      {GA_EXITED, "error: ", true}, {GA_NOT_FOUND, "error: ", true},
-    {GA_INVALID, "error: ", true},  {GA_LIMIT, "error: ", true},  {GA_UNSUPPORTED, "error: ", true},
+    {GA_TRAP, "trap: ", true},     {GA_EXITED, "error: ", true}, {GA_NOT_FOUND, "error: ", true},
+    {GA_INVALID, "error: ", true}, {GA_LIMIT, "error: ", true},  {GA_UNSUPPORTED, "error: ", true},
     {GA_OK, "error: ", false},
 };
 
@@ -119,8 +119,10 @@ static enum ga_status call_line(const char *line, size_t size, struct ga_buf *re
     enum ga_status status = cabi_wave_parse_call(line, size, &name, &args, report);
     size_t before = 0;
     if (status == GA_OK) {
-        struct invocation_request request = {
-            .function = name.text, .function_size = name.size, .args = args.text, .args_size = args.size};
+        struct invocation_request request = {.function = name.text,
+                                             .function_size = name.size,
+                                             .args = args.text,
+                                             .args_size = args.size};
         before = (size_t)(args.text - line);
         status = invocation_call(&worker_this, &request, result, report);
     }
@@ -174,7 +176,8 @@ static int fail_stillborn(const struct exe_options *options, bool lines)
 {
     struct ga_report report = {0};
     if (worker_this.exited)
-        ga_report_set(&report, GA_EXITED, "the guest called exit with status %u while it was instantiated", worker_this.exit_status);
+        ga_report_set(&report, GA_EXITED, "the guest called exit with status %u while it was instantiated",
+                      worker_this.exit_status);
     else
         ga_report_set(&report, GA_TRAP, "%s", worker_this.failure);
     if (lines) {
@@ -254,7 +257,10 @@ int exe_run(struct exe_options *options, int count, char **words)
         exe_catch_signals();
     enum ga_status status = worker_start(&worker_this, &config, &report);
     ga_buf_printf(&name, "%s.{run}", run->interface);
-    struct invocation_request request = {.function = ga_buf_cstr(&name), .function_size = name.size, .args = "", .key = options->key};
+    struct invocation_request request = {.function = ga_buf_cstr(&name),
+                                         .function_size = name.size,
+                                         .args = "",
+                                         .key = options->key};
     if (status == GA_OK && worker_this.stillborn && worker_this.exited)
         status = ga_report_set(&report, GA_EXITED, "exit");
     if (status == GA_OK)

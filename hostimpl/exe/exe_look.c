@@ -29,10 +29,12 @@ static int refuse_words(const struct exe_options *options, const char *verb, int
 
 /* --- oplog --- */
 
-static bool print_chunk(const struct store_chunk *chunk, uint64_t first, uint64_t last, const struct oplog_printer *printer,
-                        struct ga_buf *out)
+static bool print_chunk(const struct store_chunk *chunk, uint64_t first, uint64_t last,
+                        const struct oplog_printer *printer, struct ga_buf *out)
 {
-    struct oplog_cursor cursor = {.at = chunk->data, .end = (const uint8_t *)chunk->data + chunk->size, .index = chunk->first_index};
+    struct oplog_cursor cursor = {.at = chunk->data,
+                                  .end = (const uint8_t *)chunk->data + chunk->size,
+                                  .index = chunk->first_index};
     struct oplog_entry entry;
     out->size = 0;
     while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && entry.index <= last) {
@@ -52,7 +54,8 @@ static enum ga_status print_oplog(const struct exe_options *options, uint64_t fi
     struct ga_buf out = {0};
     uint64_t last = worker_this.summary.last_index;
     enum ga_status status = store->ops->read_start(store, worker_this.identity.id, first, report);
-    while (status == GA_OK && (status = store->ops->read_next(store, &chunk, report)) == GA_OK && chunk.first_index <= last)
+    while (status == GA_OK && (status = store->ops->read_next(store, &chunk, report)) == GA_OK &&
+           chunk.first_index <= last)
         if (!print_chunk(&chunk, first, last, &printer, &out))
             status = ga_report_set(report, GA_IO, "cannot write the oplog to standard output");
     store->ops->read_end(store);
@@ -70,7 +73,8 @@ int exe_oplog(struct exe_options *options, int count, char **words)
         if (strcmp(words[i], "--json") == 0)
             options->json = true;
         else if (strcmp(words[i], "--last") != 0 || ++i == count || (last_count = strtoull(words[i], &end, 10), *end))
-            return exe_usage(options, "oplog knows --json and --last N, not %s", i < count ? words[i] : "--last without a number");
+            return exe_usage(options, "oplog knows --json and --last N, not %s",
+                             i < count ? words[i] : "--last without a number");
     }
     struct worker_config config = exe_config(options, WORKER_LIVE);
     if (worker_look(&worker_this, &config, false, &report) == GA_OK) {
@@ -92,7 +96,8 @@ int exe_checkpoint(struct exe_options *options, int count, char **words)
     exe_catch_signals();
     if (worker_start(&worker_this, &config, &report) == GA_OK && worker_checkpoint(&worker_this, &report) == GA_OK) {
         const struct ckpt_info *info = &worker_this.last_checkpoint;
-        printf("checkpoint %" PRIu64 " of worker \"%s\": entry %" PRIu64 ", %" PRIu64 " pages, %" PRIu64 " bytes written in %.3f ms\n",
+        printf("checkpoint %" PRIu64 " of worker \"%s\": entry %" PRIu64 ", %" PRIu64 " pages, %" PRIu64
+               " bytes written in %.3f ms\n",
                info->sequence, options->worker, info->oplog_index, info->page_count, info->written_bytes,
                (double)worker_this.checkpoint_cost_ns / 1e6);
         fflush(stdout);
@@ -111,12 +116,13 @@ int exe_verify(struct exe_options *options, int count, char **words)
     config.must_exist = true;
     if (worker_verify(&worker_this, &config, &report) == GA_OK) {
         const struct worker *worker = &worker_this;
-        printf("worker \"%s\": %" PRIu64 " entries, %" PRIu64 " invocations and %" PRIu64 " recorded calls replayed: all equal\n",
+        printf("worker \"%s\": %" PRIu64 " entries, %" PRIu64 " invocations and %" PRIu64
+               " recorded calls replayed: all equal\n",
                options->worker, worker->summary.last_index, worker->summary.completed_count, worker->calls_replayed);
         if (worker->digest_wanted)
-            printf("checkpoint %" PRIu64 " at entry %" PRIu64 "%s: memory digest %016" PRIx64 " in both\n", worker->digest_at.sequence,
-                   worker->digest_at.oplog_index, worker->digest_at.in_invocation ? ", in an invocation" : "",
-                   worker->digest_replayed);
+            printf("checkpoint %" PRIu64 " at entry %" PRIu64 "%s: memory digest %016" PRIx64 " in both\n",
+                   worker->digest_at.sequence, worker->digest_at.oplog_index,
+                   worker->digest_at.in_invocation ? ", in an invocation" : "", worker->digest_replayed);
         else
             printf("no checkpoint to compare\n");
         fflush(stdout);
@@ -168,20 +174,25 @@ static void look_at_slots(struct slots *slots, uint64_t *restore_ns_out)
 
 static const char *state_of(const struct replay_summary *summary)
 {
-    return summary->exited ? "exited" : summary->failed ? "failed" : summary->invoked_index ? "in an invocation" : "idle";
+    return summary->exited          ? "exited"
+           : summary->failed        ? "failed"
+           : summary->invoked_index ? "in an invocation"
+                                    : "idle";
 }
 
 static void put_slot_text(struct ga_buf *out, const struct ckpt_info *info)
 {
-    ga_buf_printf(out, "checkpoint   %" PRIu64 " at entry %" PRIu64 "%s, %" PRIu64 " pages\n", info->sequence, info->oplog_index,
-                  info->in_invocation ? ", in the middle of an invocation" : "", info->page_count);
+    ga_buf_printf(out, "checkpoint   %" PRIu64 " at entry %" PRIu64 "%s, %" PRIu64 " pages\n", info->sequence,
+                  info->oplog_index, info->in_invocation ? ", in the middle of an invocation" : "", info->page_count);
 }
 
-static void put_info_text(const struct exe_options *options, const struct slots *slots, uint64_t restore_ns, struct ga_buf *out)
+static void put_info_text(const struct exe_options *options, const struct slots *slots, uint64_t restore_ns,
+                          struct ga_buf *out)
 {
     const struct replay_summary *summary = &worker_this.summary;
     ga_buf_printf(out, "worker       %s\ncomponent    %s (%s)\nhash         %s\nstatus       %s\n", options->worker,
-                  golem_component.name, worker_this.identity.component_id, golem_component.component_hash, state_of(summary));
+                  golem_component.name, worker_this.identity.component_id, golem_component.component_hash,
+                  state_of(summary));
     if (summary->failed)
         ga_buf_printf(out, "error        %s\n", summary->failure);
     ga_buf_printf(out, "oplog        %" PRIu64 " entries, %" PRIu64 " invocations complete\n", summary->last_index,
@@ -203,7 +214,8 @@ static void put_json_field(struct ga_buf *out, const char *name, const char *tex
     ga_buf_u8(out, ',');
 }
 
-static void put_info_json(const struct exe_options *options, const struct slots *slots, uint64_t restore_ns, struct ga_buf *out)
+static void put_info_json(const struct exe_options *options, const struct slots *slots, uint64_t restore_ns,
+                          struct ga_buf *out)
 {
     const struct replay_summary *summary = &worker_this.summary;
     ga_buf_u8(out, '{');
@@ -214,15 +226,18 @@ static void put_info_json(const struct exe_options *options, const struct slots 
     put_json_field(out, "status", state_of(summary));
     if (summary->failed)
         put_json_field(out, "lastError", summary->failure);
-    ga_buf_printf(out, "\"lastOplogIndex\":%" PRIu64 ",\"completedInvocations\":%" PRIu64 ",\"openInvocation\":", summary->last_index,
-                  summary->completed_count);
+    ga_buf_printf(out, "\"lastOplogIndex\":%" PRIu64 ",\"completedInvocations\":%" PRIu64 ",\"openInvocation\":",
+                  summary->last_index, summary->completed_count);
     ga_buf_printf(out, summary->invoked_index ? "%" PRIu64 : "null", summary->invoked_index);
     ga_buf_text(out, ",\"checkpoints\":[");
     for (uint32_t i = 0; i < slots->count; i++)
-        ga_buf_printf(out, "%s{\"sequence\":%" PRIu64 ",\"oplogIndex\":%" PRIu64 ",\"inInvocation\":%s,\"pages\":%" PRIu64 "}", i ? "," : "",
-                      slots->infos[i].sequence, slots->infos[i].oplog_index, slots->infos[i].in_invocation ? "true" : "false",
-                      slots->infos[i].page_count);
-    ga_buf_printf(out, restore_ns ? "],\"restoreNanoseconds\":%" PRIu64 "}\n" : "],\"restoreNanoseconds\":null}\n", restore_ns);
+        ga_buf_printf(out,
+                      "%s{\"sequence\":%" PRIu64 ",\"oplogIndex\":%" PRIu64 ",\"inInvocation\":%s,\"pages\":%" PRIu64
+                      "}",
+                      i ? "," : "", slots->infos[i].sequence, slots->infos[i].oplog_index,
+                      slots->infos[i].in_invocation ? "true" : "false", slots->infos[i].page_count);
+    ga_buf_printf(out, restore_ns ? "],\"restoreNanoseconds\":%" PRIu64 "}\n" : "],\"restoreNanoseconds\":null}\n",
+                  restore_ns);
 }
 
 static int read_info_words(struct exe_options *options, int count, char **words, bool *restore_out, bool *wit_out)
@@ -276,8 +291,9 @@ int exe_complete(struct exe_options *options, int count, char **words)
     struct worker_config config = exe_config(options, WORKER_LIVE);
     if (worker_look(&worker_this, &config, false, &report) == GA_OK) {
         struct store *store = worker_this.store;
-        enum ga_status status = store->ops->promise_complete(store, worker_this.identity.component_id, options->worker, index, data,
-                                                             strlen(data), (struct store_completer){0, 0}, &done, &report);
+        enum ga_status status =
+            store->ops->promise_complete(store, worker_this.identity.component_id, options->worker, index, data,
+                                         strlen(data), (struct store_completer){0, 0}, &done, &report);
         if (status == GA_OK)
             puts(done ? "true" : "false");
     }

@@ -14,11 +14,10 @@
 #include "ga_stdio.h"
 #include "ga_utf8.h"
 
-static const char HELP_BEFORE[] =
-    "A Golem component as an executable: %s (%.16s).\n"
-    "\n"
-    "Usage: %s [OPTION]... VERB ...\n"
-    "\n";
+static const char HELP_BEFORE[] = "A Golem component as an executable: %s (%.16s).\n"
+                                  "\n"
+                                  "Usage: %s [OPTION]... VERB ...\n"
+                                  "\n";
 
 static const char HELP_AFTER[] =
     "\n"
@@ -35,9 +34,9 @@ static const char HELP_AFTER[] =
     "FN is a function as Golem names it: fn, ns:pkg/iface@1.0.0.{fn}, ns:pkg/iface@1.0.0.{resource(\"x\").method}.\n"
     "Values are WAVE text: 1, \"text\", [1, 2], {field: 1}, some(1), ok(1).\n"
     "\n"
-    "Exit codes: 0 done, 1 the request or the data is at fault, 2 wrong usage, 3 the guest trapped, 4 the worker is suspended\n"
-    "and goes on later, 70 a fault of the program's own. A command that is run gives its own; after SIGTERM or SIGINT in the middle of\n"
-    "an invocation it is 128 and the signal.\n";
+    "Exit codes: 0 done, 1 the request or the data is at fault, 2 wrong usage, 3 the guest trapped, 4 the worker is\n"
+    "suspended and goes on later, 70 a fault of the program's own. A command that is run gives its own; after SIGTERM\n"
+    "or SIGINT in the middle of an invocation it is 128 and the signal.\n";
 
 struct verb {
     const char *name, *synopsis, *text;
@@ -228,7 +227,7 @@ static const struct option {
     const char *name;
     int (*set)(struct exe_options *options, const char *value);
 } OPTIONS[] = {
-    {"--data", set_data}, {"--worker", set_worker}, {"--key", set_key},       {"--env", add_variable},
+    {"--data", set_data},    {"--worker", set_worker}, {"--key", set_key},       {"--env", add_variable},
     {"--arg", add_argument}, {"--dir", add_directory}, {"--format", set_format},
 };
 
@@ -269,7 +268,11 @@ int main(int count, char **words)
 {
     ga_stdio_hold();
     const char *slash = count ? strrchr(words[0], '/') : NULL;
-    struct exe_options options = {.program = slash ? slash + 1 : count ? words[0] : "?", .data = "golem-data", .worker = "default"};
+    struct exe_options options = {.program = slash   ? slash + 1
+                                             : count ? words[0]
+                                                     : "?",
+                                  .data = "golem-data",
+                                  .worker = "default"};
     make_room(&options, count);
     int at = 1;
     while (at < count && words[at][0] == '-') {

@@ -14,13 +14,13 @@
 struct store;
 
 struct store_worker {
-    uint64_t id;               /* random, below 2^63; never 0 */
-    uint64_t epoch;            /* counts owners; an append of an older epoch is refused */
-    char component_id[37];     /* UUID text */
-    char component_hash[65];   /* SHA-256 hex of the component */
+    uint64_t id;             /* random, below 2^63; never 0 */
+    uint64_t epoch;          /* counts owners; an append of an older epoch is refused */
+    char component_id[37];   /* UUID text */
+    char component_hash[65]; /* SHA-256 hex of the component */
     uint64_t created_at_ns;
-    uint64_t last_index;       /* of the oplog; 0 if it is empty */
-    uint64_t last_hash;        /* chain hash after last_index */
+    uint64_t last_index; /* of the oplog; 0 if it is empty */
+    uint64_t last_hash;  /* chain hash after last_index */
 };
 
 /* A run of consecutive oplog entries as one commit wrote them. */
@@ -28,25 +28,25 @@ struct store_chunk {
     uint64_t first_index;
     uint32_t count;
     uint64_t epoch;
-    uint64_t hash;             /* chain hash after its last entry */
-    const void *data;          /* the encoded entries */
+    uint64_t hash;    /* chain hash after its last entry */
+    const void *data; /* the encoded entries */
     size_t size;
-    size_t written_size;       /* read_next: what size was when it was written; they differ when the chunk is torn */
+    size_t written_size; /* read_next: what size was when it was written; they differ when the chunk is torn */
 };
 
 /* An invocation's place, kept beside the oplog (and rebuilt from it) so that a key is found at once. */
 struct store_invocation {
     const char *key;
     uint64_t invoked_index;
-    uint64_t completed_index;  /* 0 while it is not complete */
+    uint64_t completed_index; /* 0 while it is not complete */
 };
 
 /* What one commit writes, all or nothing. */
 struct store_commit {
-    const struct store_chunk *chunk;              /* NULL: none */
-    const struct store_invocation *invocations;   /* added, or completed_index updated */
+    const struct store_chunk *chunk;            /* NULL: none */
+    const struct store_invocation *invocations; /* added, or completed_index updated */
     uint32_t invocation_count;
-    const uint64_t *promises;                     /* oplog indexes of promises that the worker made: pending from now on */
+    const uint64_t *promises; /* oplog indexes of promises that the worker made: pending from now on */
     uint32_t promise_count;
 };
 
@@ -59,7 +59,7 @@ struct store_promise {
 
 /* Who completes a promise: a worker, at a place of its oplog. The same completion again is no second one. */
 struct store_completer {
-    uint64_t worker_id;        /* 0: somebody outside */
+    uint64_t worker_id; /* 0: somebody outside */
     uint64_t oplog_index;
 };
 
@@ -85,10 +85,11 @@ struct store_ops {
     enum ga_status (*read_next)(struct store *, struct store_chunk *chunk_out, struct ga_report *);
     void (*read_end)(struct store *);
     /* The chain hash after the chunk that ends with entry `index`; GA_NOT_FOUND if none ends there. */
-    enum ga_status (*hash_at)(struct store *, uint64_t worker_id, uint64_t index, uint64_t *hash_out, struct ga_report *);
+    enum ga_status (*hash_at)(struct store *, uint64_t worker_id, uint64_t index, uint64_t *hash_out,
+                              struct ga_report *);
     /* key in out is the caller's. */
-    enum ga_status (*invocation_find)(struct store *, uint64_t worker_id, const char *key,
-                                      struct store_invocation *out, struct ga_report *);
+    enum ga_status (*invocation_find)(struct store *, uint64_t worker_id, const char *key, struct store_invocation *out,
+                                      struct ga_report *);
     enum ga_status (*promise_get)(struct store *, const char *component_id, const char *worker, uint64_t index,
                                   struct ga_arena *, struct store_promise *out, struct ga_report *);
     /* done_out: false if it was complete by somebody else. GA_NOT_FOUND if there is no such promise. */

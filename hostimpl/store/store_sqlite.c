@@ -5,10 +5,10 @@
  *   DIR/workers/NAME-HASH/    one for each worker: `lock`, checkpoints, files. NAME is the worker's name with everything but
  *                             [A-Za-z0-9._-] replaced, at most 40 bytes; HASH tells apart what that makes equal
  *
- * Ownership. A worker is live in at most one process: the owner holds an open-file-description lock on DIR/workers/.../lock,
- * which the kernel releases when the owner is gone, however it went. Behind it stands the epoch: the owner's first commit
- * raises worker.epoch above all before it, and a commit of an older epoch is refused, so that not even an owner
- * that lost its lock (a network file system) writes a second history.
+ * Ownership. A worker is live in at most one process: the owner holds an open-file-description lock on
+ * DIR/workers/.../lock, which the kernel releases when the owner is gone, however it went. Behind it stands the
+ * epoch: the owner's first commit raises worker.epoch above all before it, and a commit of an older epoch is refused,
+ * so that not even an owner that lost its lock (a network file system) writes a second history.
  *
  * Invariants
  *  1. A worker's row exists if and only if its first chunk does: both are written by the first commit.
@@ -54,39 +54,39 @@ static const char *const SCHEMA =
     " complete INTEGER NOT NULL, data BLOB, by_worker INTEGER, by_idx INTEGER,"
     " PRIMARY KEY(component_id, worker, idx)) WITHOUT ROWID;";
 
-#define STATEMENT_MAP(X)                                                                                               \
-    X(BEGIN, "BEGIN IMMEDIATE")                                                                                        \
-    X(COMMIT, "COMMIT")                                                                                                \
-    X(ROLLBACK, "ROLLBACK")                                                                                            \
-    X(WORKER_FIND, "SELECT id, epoch, component_id, component_hash, created_at FROM worker WHERE name = ?1")           \
-    X(WORKER_INSERT, "INSERT INTO worker VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                              \
-    X(WORKER_CLAIM, "UPDATE worker SET epoch = ?2 WHERE id = ?1 AND epoch < ?2")                                       \
-    X(WORKER_EPOCH, "SELECT epoch FROM worker WHERE id = ?1")                                                          \
-    X(CHUNK_LAST, "SELECT first_idx, count, hash FROM oplog WHERE worker = ?1 ORDER BY first_idx DESC LIMIT 1")        \
-    X(CHUNK_AT, "SELECT first_idx, count, hash FROM oplog WHERE worker = ?1 AND first_idx <= ?2"                       \
-                " ORDER BY first_idx DESC LIMIT 1")                                                                    \
-    X(CHUNK_INSERT, "INSERT INTO oplog VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                            \
-    X(CHUNK_CUT, "DELETE FROM oplog WHERE worker = ?1 AND first_idx >= ?2")                                            \
-    X(CHUNK_READ, "SELECT first_idx, count, epoch, hash, size, data FROM oplog WHERE worker = ?1 AND first_idx >= ?2"  \
-                  " ORDER BY first_idx")                                                                               \
-    X(INVOCATION_PUT, "INSERT INTO invocation VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"                        \
-                      " completed_idx = excluded.completed_idx")                                                       \
-    X(INVOCATION_FIND, "SELECT invoked_idx, completed_idx FROM invocation WHERE worker = ?1 AND key = ?2")             \
-    X(INVOCATION_CUT, "DELETE FROM invocation WHERE worker = ?1 AND invoked_idx > ?2")                                 \
-    X(INVOCATION_REOPEN, "UPDATE invocation SET completed_idx = 0 WHERE worker = ?1 AND completed_idx > ?2")           \
-    X(PROMISE_INSERT, "INSERT OR IGNORE INTO promise SELECT component_id, name, ?2, 0, NULL, NULL, NULL FROM worker"   \
-                      " WHERE id = ?1")                                                                                \
-    X(PROMISE_GET, "SELECT complete, data, by_worker, by_idx FROM promise WHERE component_id = ?1 AND worker = ?2"     \
-                   " AND idx = ?3")                                                                                    \
-    X(PROMISE_COMPLETE, "UPDATE promise SET complete = 1, data = ?4, by_worker = ?5, by_idx = ?6"                      \
-                        " WHERE component_id = ?1 AND worker = ?2 AND idx = ?3 AND complete = 0")                      \
+#define STATEMENT_MAP(X)                                                                                              \
+    X(BEGIN, "BEGIN IMMEDIATE")                                                                                       \
+    X(COMMIT, "COMMIT")                                                                                               \
+    X(ROLLBACK, "ROLLBACK")                                                                                           \
+    X(WORKER_FIND, "SELECT id, epoch, component_id, component_hash, created_at FROM worker WHERE name = ?1")          \
+    X(WORKER_INSERT, "INSERT INTO worker VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                             \
+    X(WORKER_CLAIM, "UPDATE worker SET epoch = ?2 WHERE id = ?1 AND epoch < ?2")                                      \
+    X(WORKER_EPOCH, "SELECT epoch FROM worker WHERE id = ?1")                                                         \
+    X(CHUNK_LAST, "SELECT first_idx, count, hash FROM oplog WHERE worker = ?1 ORDER BY first_idx DESC LIMIT 1")       \
+    X(CHUNK_AT, "SELECT first_idx, count, hash FROM oplog WHERE worker = ?1 AND first_idx <= ?2"                      \
+                " ORDER BY first_idx DESC LIMIT 1")                                                                   \
+    X(CHUNK_INSERT, "INSERT INTO oplog VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                           \
+    X(CHUNK_CUT, "DELETE FROM oplog WHERE worker = ?1 AND first_idx >= ?2")                                           \
+    X(CHUNK_READ, "SELECT first_idx, count, epoch, hash, size, data FROM oplog WHERE worker = ?1 AND first_idx >= ?2" \
+                  " ORDER BY first_idx")                                                                              \
+    X(INVOCATION_PUT, "INSERT INTO invocation VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"                       \
+                      " completed_idx = excluded.completed_idx")                                                      \
+    X(INVOCATION_FIND, "SELECT invoked_idx, completed_idx FROM invocation WHERE worker = ?1 AND key = ?2")            \
+    X(INVOCATION_CUT, "DELETE FROM invocation WHERE worker = ?1 AND invoked_idx > ?2")                                \
+    X(INVOCATION_REOPEN, "UPDATE invocation SET completed_idx = 0 WHERE worker = ?1 AND completed_idx > ?2")          \
+    X(PROMISE_INSERT, "INSERT OR IGNORE INTO promise SELECT component_id, name, ?2, 0, NULL, NULL, NULL FROM worker"  \
+                      " WHERE id = ?1")                                                                               \
+    X(PROMISE_GET, "SELECT complete, data, by_worker, by_idx FROM promise WHERE component_id = ?1 AND worker = ?2"    \
+                   " AND idx = ?3")                                                                                   \
+    X(PROMISE_COMPLETE, "UPDATE promise SET complete = 1, data = ?4, by_worker = ?5, by_idx = ?6"                     \
+                        " WHERE component_id = ?1 AND worker = ?2 AND idx = ?3 AND complete = 0")                     \
     X(PROMISE_DELETE, "UPDATE promise SET complete = complete | 2 WHERE component_id = ?1 AND worker = ?2 AND idx = ?3")
 
 enum statement {
 #define X(name, sql) STATEMENT_##name,
     STATEMENT_MAP(X)
 #undef X
-    STATEMENT_COUNT
+        STATEMENT_COUNT
 };
 
 static const char *const STATEMENT_SQL[STATEMENT_COUNT] = {
@@ -137,8 +137,8 @@ static enum ga_status status_of(struct store_sqlite *store, int code)
 }
 
 /* what: what was being done, "append entries 5 to 9 of worker "a"". */
-__attribute__((format(printf, 4, 5))) static enum ga_status
-fail(struct store_sqlite *store, struct ga_report *report, int code, const char *what, ...)
+__attribute__((format(printf, 4, 5))) static enum ga_status fail(struct store_sqlite *store, struct ga_report *report,
+                                                                 int code, const char *what, ...)
 {
     char text[512];
     va_list arguments;
@@ -244,7 +244,8 @@ static enum ga_status read_last(struct store_sqlite *store, const char *name, st
     bind_u64(stmt, 1, out->id);
     int code = row(store, stmt);
     if (code == SQLITE_DONE)
-        return ga_report_set(report, GA_CORRUPT, "%s: worker \"%s\", entry 1: its oplog is gone", store->directory, name);
+        return ga_report_set(report, GA_CORRUPT, "%s: worker \"%s\", entry 1: its oplog is gone", store->directory,
+                             name);
     if (code != SQLITE_ROW)
         return fail(store, report, code, "read the last oplog entry of worker \"%s\"", name);
     out->last_index = column_u64(stmt, 0) + column_u64(stmt, 1) - 1;
@@ -302,7 +303,8 @@ static enum ga_status lock_worker(struct store_sqlite *store, struct open_worker
 {
     worker->lock_fd = openat(worker->directory_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (worker->lock_fd < 0)
-        return ga_report_errno(report, errno, "%s: cannot open the lock of worker \"%s\"", store->directory, worker->name);
+        return ga_report_errno(report, errno, "%s: cannot open the lock of worker \"%s\"", store->directory,
+                               worker->name);
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     char owner[32] = "";
     if (fcntl(worker->lock_fd, F_OFD_SETLK, &lock) == 0) {
@@ -432,8 +434,8 @@ static enum ga_status hold_epoch(struct store_sqlite *store, struct open_worker 
     if (code != SQLITE_OK)
         return fail(store, report, code, "claim worker \"%s\"", worker->name);
     if (!holds)
-        return ga_report_set(report, GA_CONFLICT, "%s: worker \"%s\" has a newer owner than this process", store->directory,
-                             worker->name);
+        return ga_report_set(report, GA_CONFLICT, "%s: worker \"%s\" has a newer owner than this process",
+                             store->directory, worker->name);
     return GA_OK;
 }
 
@@ -497,8 +499,8 @@ static enum ga_status commit(struct store *base, uint64_t worker_id, const struc
     if (status == GA_OK) {
         code = write_commit(store, worker_id, commit);
         if (code != SQLITE_OK)
-            status = fail(store, report, code, "append entries %" PRIu64 " to %" PRIu64 " of worker \"%s\"", first, last,
-                          worker->name);
+            status = fail(store, report, code, "append entries %" PRIu64 " to %" PRIu64 " of worker \"%s\"", first,
+                          last, worker->name);
     }
     if (status != GA_OK) {
         rollback(store);
@@ -528,8 +530,8 @@ static int write_cut(struct store_sqlite *store, uint64_t worker_id, uint64_t fi
     return code == SQLITE_OK ? run(store, statement(store, STATEMENT_COMMIT)) : code;
 }
 
-static enum ga_status cut(struct store *base, uint64_t worker_id, uint64_t first_index, const struct store_chunk *shorter,
-                          struct ga_report *report)
+static enum ga_status cut(struct store *base, uint64_t worker_id, uint64_t first_index,
+                          const struct store_chunk *shorter, struct ga_report *report)
 {
     struct store_sqlite *store = self(base);
     char label[600];
@@ -551,8 +553,8 @@ static void read_end(struct store *base)
 }
 
 /* first_idx and count of the chunk that holds index. GA_NOT_FOUND if none does. */
-static enum ga_status find_chunk(struct store_sqlite *store, uint64_t worker_id, uint64_t index, struct store_chunk *out,
-                                 struct ga_report *report)
+static enum ga_status find_chunk(struct store_sqlite *store, uint64_t worker_id, uint64_t index,
+                                 struct store_chunk *out, struct ga_report *report)
 {
     char label[600];
     sqlite3_stmt *stmt = statement(store, STATEMENT_CHUNK_AT);
@@ -563,8 +565,9 @@ static enum ga_status find_chunk(struct store_sqlite *store, uint64_t worker_id,
         return GA_NOT_FOUND;
     if (code != SQLITE_ROW)
         return fail(store, report, code, "find entry %" PRIu64 " of %s", index, worker_label(store, worker_id, label));
-    *out = (struct store_chunk){
-        .first_index = column_u64(stmt, 0), .count = (uint32_t)column_u64(stmt, 1), .hash = column_u64(stmt, 2)};
+    *out = (struct store_chunk){.first_index = column_u64(stmt, 0),
+                                .count = (uint32_t)column_u64(stmt, 1),
+                                .hash = column_u64(stmt, 2)};
     sqlite3_reset(stmt);
     return index - out->first_index < out->count ? GA_OK : GA_NOT_FOUND;
 }
@@ -675,8 +678,8 @@ static int promise_state(struct store_sqlite *store, const char *component_id, c
     int code = row(store, stmt);
     if (code != SQLITE_ROW)
         return code;
-    *same_out = (sqlite3_column_int(stmt, 0) & PROMISE_COMPLETE_BIT) && by.worker_id && column_u64(stmt, 2) == by.worker_id &&
-                column_u64(stmt, 3) == by.oplog_index;
+    *same_out = (sqlite3_column_int(stmt, 0) & PROMISE_COMPLETE_BIT) && by.worker_id &&
+                column_u64(stmt, 2) == by.worker_id && column_u64(stmt, 3) == by.oplog_index;
     sqlite3_reset(stmt);
     return SQLITE_ROW;
 }
@@ -703,8 +706,8 @@ static enum ga_status promise_complete(struct store *base, const char *component
         code = promise_state(store, component_id, worker, index, by, &same);
         if (code == SQLITE_DONE) {
             rollback(store);
-            return ga_report_set(report, GA_NOT_FOUND, "%s: worker \"%s\" has no promise %" PRIu64, store->directory, worker,
-                                 index);
+            return ga_report_set(report, GA_NOT_FOUND, "%s: worker \"%s\" has no promise %" PRIu64, store->directory,
+                                 worker, index);
         }
         if (code == SQLITE_ROW)
             code = write_completion(store, component_id, worker, index, data, size, by);
@@ -753,7 +756,8 @@ static enum ga_status create_schema(struct store_sqlite *store, struct ga_report
     int code = sql ? sqlite3_exec(store->database, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
     sqlite3_free(sql);
     if (code == SQLITE_OK)
-        return fsync(store->directory_fd) == 0 ? GA_OK : ga_report_errno(report, errno, "%s: cannot sync", store->directory);
+        return fsync(store->directory_fd) == 0 ? GA_OK
+                                               : ga_report_errno(report, errno, "%s: cannot sync", store->directory);
     enum ga_status status = fail(store, report, code, "create golem.db");
     rollback(store);
     return status;
@@ -778,8 +782,9 @@ static enum ga_status check_schema(struct store_sqlite *store, struct ga_report 
     if (application != APPLICATION_ID)
         return ga_report_set(report, GA_CORRUPT, "%s: golem.db is not a golem-aot database", store->directory);
     if (version != SCHEMA_VERSION)
-        return ga_report_set(report, GA_UNSUPPORTED, "%s: golem.db has schema version %" PRId64 ", this program knows %d",
-                             store->directory, version, SCHEMA_VERSION);
+        return ga_report_set(report, GA_UNSUPPORTED,
+                             "%s: golem.db has schema version %" PRId64 ", this program knows %d", store->directory,
+                             version, SCHEMA_VERSION);
     return GA_OK;
 }
 
@@ -792,9 +797,11 @@ static enum ga_status open_database(struct store_sqlite *store, struct ga_report
     if (code != SQLITE_OK)
         return fail(store, report, code, "open golem.db");
     sqlite3_busy_timeout(store->database, BUSY_TIMEOUT_MS);
-    /* The empty WAL file stays when the last process leaves: making it again would cost the next one a sync of the directory. */
+    /* The empty WAL file stays when the last process leaves: making it again would cost the next one a sync of the
+     * directory. */
     code = sqlite3_exec(store->database,
-                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 0;", NULL, NULL, NULL);
+                        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 0;", NULL,
+                        NULL, NULL);
     if (code != SQLITE_OK)
         return fail(store, report, code, "open golem.db");
     int persist = 1;

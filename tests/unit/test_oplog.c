@@ -68,17 +68,17 @@ Test(oplog, text_form_is_as_documented)
     struct oplog_tail tail = new_tail();
     append_samples(&tail);
     char *text = print_all(&tail, false);
-    cr_assert_str_eq(
-        text, "1 2023-11-14T22:13:20.123456Z Create workerName=\"w\" componentId=\"id\" componentHash=\"hash\" "
-              "componentVersion=0 args=[\"-v\", \"x \\\"y\\\"\"] env=[\"A=1\"] parent=\"\"\n"
-              "2 2023-11-14T22:13:20.123457Z ExportedFunctionInvoked functionName=\"demo:cart/api@1.0.0.{add}\" "
-              "idempotencyKey=\"key 1\" traceId=\"\" request=0x0102\n"
-              "3 1970-01-01T00:00:00.001000Z ImportedFunctionInvoked wrappedFunctionType=ReadLocal "
-              "functionName=\"wall_clock::now\" request=0x response=0x616263\n"
-              "4 2023-11-14T22:13:20.123458Z Log level=Stdout context=\"stdout\" message=\"a\\nb\\u0001\"\n"
-              "5 2023-11-14T22:13:20.123459Z Error error=StackOverflow details=\"stack\"\n"
-              "6 2023-11-14T22:13:20.123460Z NoOp\n"
-              "7 2023-11-14T22:13:20.123461Z ExportedFunctionCompleted consumedFuel=0 response=0xff\n");
+    cr_assert_str_eq(text,
+                     "1 2023-11-14T22:13:20.123456Z Create workerName=\"w\" componentId=\"id\" componentHash=\"hash\" "
+                     "componentVersion=0 args=[\"-v\", \"x \\\"y\\\"\"] env=[\"A=1\"] parent=\"\"\n"
+                     "2 2023-11-14T22:13:20.123457Z ExportedFunctionInvoked functionName=\"demo:cart/api@1.0.0.{add}\" "
+                     "idempotencyKey=\"key 1\" traceId=\"\" request=0x0102\n"
+                     "3 1970-01-01T00:00:00.001000Z ImportedFunctionInvoked wrappedFunctionType=ReadLocal "
+                     "functionName=\"wall_clock::now\" request=0x response=0x616263\n"
+                     "4 2023-11-14T22:13:20.123458Z Log level=Stdout context=\"stdout\" message=\"a\\nb\\u0001\"\n"
+                     "5 2023-11-14T22:13:20.123459Z Error error=StackOverflow details=\"stack\"\n"
+                     "6 2023-11-14T22:13:20.123460Z NoOp\n"
+                     "7 2023-11-14T22:13:20.123461Z ExportedFunctionCompleted consumedFuel=0 response=0xff\n");
     free(text);
     ga_buf_free(&tail.buf);
 }
@@ -87,13 +87,15 @@ Test(oplog, json_form_has_one_object_a_line)
 {
     struct oplog_tail tail = new_tail();
     append_call(&tail, "x::y", "ab", 2, "");
-    oplog_append(&tail, OPLOG_LOG, 1, (struct oplog_value[]){oplog_number(9), oplog_text("c"), oplog_bytes("\xff\"", 2)});
+    oplog_append(&tail, OPLOG_LOG, 1,
+                 (struct oplog_value[]){oplog_number(9), oplog_text("c"), oplog_bytes("\xff\"", 2)});
     char *text = print_all(&tail, true);
-    cr_assert_str_eq(text, "{\"oplogIndex\":1,\"entry\":{\"type\":\"ImportedFunctionInvoked\",\"timestamp\":\"1970-01-01T00:00:00."
-                           "001000Z\",\"wrappedFunctionType\":\"ReadLocal\",\"functionName\":\"x::y\","
-                           "\"request\":\"0x6162\",\"response\":\"0x\"}}\n"
-                           "{\"oplogIndex\":2,\"entry\":{\"type\":\"Log\",\"timestamp\":\"1970-01-01T00:00:00.000001Z\","
-                           "\"level\":\"?\",\"context\":\"c\",\"message\":\"\xef\xbf\xbd\\\"\"}}\n");
+    cr_assert_str_eq(text,
+                     "{\"oplogIndex\":1,\"entry\":{\"type\":\"ImportedFunctionInvoked\",\"timestamp\":\"1970-01-01T00:00:00."
+                     "001000Z\",\"wrappedFunctionType\":\"ReadLocal\",\"functionName\":\"x::y\","
+                     "\"request\":\"0x6162\",\"response\":\"0x\"}}\n"
+                     "{\"oplogIndex\":2,\"entry\":{\"type\":\"Log\",\"timestamp\":\"1970-01-01T00:00:00.000001Z\","
+                     "\"level\":\"?\",\"context\":\"c\",\"message\":\"\xef\xbf\xbd\\\"\"}}\n");
     free(text);
     ga_buf_free(&tail.buf);
 }
@@ -219,13 +221,21 @@ Test(oplog, malformed_bodies_are_not_decoded)
         {OPLOG_GROW_MEMORY, "\x80", 1},
         {OPLOG_GROW_MEMORY, "\x01\x01", 2},
         {OPLOG_NO_OP, "x", 1},
-        {OPLOG_ACTIVATE_PLUGIN, "\x05" "abcd", 5},
+        {OPLOG_ACTIVATE_PLUGIN,
+         "\x05"
+         "abcd",
+         5},
         {OPLOG_DESCRIBE_RESOURCE, "\x00\x00\x03\x00\x00", 5},
-        {OPLOG_IMPORTED_FUNCTION_INVOKED, "\x02\x01" "a\x02" "b", 5},
+        {OPLOG_IMPORTED_FUNCTION_INVOKED,
+         "\x02\x01"
+         "a\x02"
+         "b",
+         5},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        struct oplog_entry entry = {
-            .kind = CASES[i].kind, .body = (const uint8_t *)CASES[i].body, .body_size = (uint32_t)CASES[i].size};
+        struct oplog_entry entry = {.kind = CASES[i].kind,
+                                    .body = (const uint8_t *)CASES[i].body,
+                                    .body_size = (uint32_t)CASES[i].size};
         struct oplog_value values[OPLOG_MAX_FIELDS];
         cr_assert_not(oplog_decode(&entry, values), "case %zu", i);
     }

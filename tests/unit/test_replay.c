@@ -41,10 +41,21 @@ static char directory[64];
 
 static const struct cabi_member one_member[] = {{"value", &cabi_u64, 0, 0}};
 static const uint8_t one_flat[] = {CABI_FLAT_I64};
-static const struct cabi_type one_tuple = {.kind = CABI_TUPLE, .align = 8, .native_align = 8, .flat_count = 1, .plain = true,
-    .size = 8, .native_size = 8, .member_count = 1, .members = one_member, .flat = one_flat};
+static const struct cabi_type one_tuple = {.kind = CABI_TUPLE,
+                                           .align = 8,
+                                           .native_align = 8,
+                                           .flat_count = 1,
+                                           .plain = true,
+                                           .size = 8,
+                                           .native_size = 8,
+                                           .member_count = 1,
+                                           .members = one_member,
+                                           .flat = one_flat};
 static const struct cabi_type no_tuple = {.kind = CABI_TUPLE, .align = 1, .native_align = 1, .plain = true};
-static const struct cabi_func_type u64_to_u64 = {.param_count = 1, .params = one_member, .params_tuple = &one_tuple, .result = &cabi_u64};
+static const struct cabi_func_type u64_to_u64 = {.param_count = 1,
+                                                 .params = one_member,
+                                                 .params_tuple = &one_tuple,
+                                                 .result = &cabi_u64};
 static const struct cabi_func_type none_to_u64 = {.params_tuple = &no_tuple, .result = &cabi_u64};
 
 /* --- host functions --- */
@@ -106,7 +117,8 @@ static void make_value(void *context, void *result)
 static void host_value(struct worker *worker, const void *params, void *result)
 {
     uint64_t context = *(const uint64_t *)params;
-    durable_value(worker, "test::value", DURABLE_READ_REMOTE, &one_tuple, params, &cabi_u64, result, make_value, &context);
+    durable_value(worker, "test::value", DURABLE_READ_REMOTE, &one_tuple, params, &cabi_u64, result, make_value,
+                  &context);
 }
 
 static void host_log(struct worker *worker, const void *params, void *result)
@@ -125,7 +137,9 @@ static void host_wait(struct worker *worker, const void *params, void *result)
     *(uint64_t *)result = 7;
 }
 
-static const struct host_resource_type socket_type = {.name = "test:socket", .record_size = 8, .forbids_checkpoint = true};
+static const struct host_resource_type socket_type = {.name = "test:socket",
+                                                      .record_size = 8,
+                                                      .forbids_checkpoint = true};
 
 static void host_open(struct worker *worker, const void *params, void *result)
 {
@@ -137,20 +151,20 @@ static void host_open(struct worker *worker, const void *params, void *result)
 
 static void host_close(struct worker *worker, const void *params, void *result)
 {
-    host_resource_drop(worker, &socket_type, (uint32_t) * (const uint64_t *)params);
+    host_resource_drop(worker, &socket_type, (uint32_t)*(const uint64_t *)params);
     *(uint64_t *)result = 0;
 }
 
-#define HOST_MAP(X)                                                                                                    \
-    X(read, DURABLE_READ_LOCAL)                                                                                        \
-    X(write, DURABLE_WRITE_REMOTE)                                                                                     \
-    X(is_committed, DURABLE_OBSERVE)                                                                                   \
-    X(observe, DURABLE_OBSERVE)                                                                                        \
-    X(mark, DURABLE_CUSTOM)                                                                                            \
-    X(value, DURABLE_CUSTOM)                                                                                           \
-    X(log, DURABLE_OBSERVE)                                                                                            \
-    X(wait, DURABLE_CUSTOM)                                                                                            \
-    X(open, DURABLE_OBSERVE)                                                                                           \
+#define HOST_MAP(X)                  \
+    X(read, DURABLE_READ_LOCAL)      \
+    X(write, DURABLE_WRITE_REMOTE)   \
+    X(is_committed, DURABLE_OBSERVE) \
+    X(observe, DURABLE_OBSERVE)      \
+    X(mark, DURABLE_CUSTOM)          \
+    X(value, DURABLE_CUSTOM)         \
+    X(log, DURABLE_OBSERVE)          \
+    X(wait, DURABLE_CUSTOM)          \
+    X(open, DURABLE_OBSERVE)         \
     X(close, DURABLE_OBSERVE)
 
 static struct root {
@@ -160,14 +174,14 @@ static struct root {
     uint64_t memory[4096]; /* something for checkpoints to hold */
 } *const root = RT_ROOT;
 
-#define X(name, class)                                                                                                 \
-    static const struct host_func func_##name = {"test:host/api@1.0.0", #name, "test::" #name, class, &u64_to_u64,     \
-                                                 host_##name};                                                         \
-    static const struct rt_lower lower_##name = {&func_##name, &u64_to_u64, &((struct root *)RT_ROOT)->options};       \
-    static uint64_t call_##name(uint64_t argument)                                                                     \
-    {                                                                                                                  \
-        uint64_t flat[1] = {argument};                                                                                 \
-        return rt_call_host(&lower_##name, flat);                                                                      \
+#define X(name, class)                                                                                           \
+    static const struct host_func func_##name = {"test:host/api@1.0.0", #name,      "test::" #name, class,       \
+                                                 &u64_to_u64,           host_##name};                            \
+    static const struct rt_lower lower_##name = {&func_##name, &u64_to_u64, &((struct root *)RT_ROOT)->options}; \
+    static uint64_t call_##name(uint64_t argument)                                                               \
+    {                                                                                                            \
+        uint64_t flat[1] = {argument};                                                                           \
+        return rt_call_host(&lower_##name, flat);                                                                \
     }
 HOST_MAP(X)
 #undef X
@@ -263,10 +277,10 @@ static void instantiate(void)
 
 #define OPTIONS (&((struct root *)RT_ROOT)->options)
 static const struct rt_export exports[] = {
-    {"", "run", &u64_to_u64, OPTIONS, guest_run, NULL},     {"", "slow", &u64_to_u64, OPTIONS, guest_slow, NULL},
-    {"", "mixed", &u64_to_u64, OPTIONS, guest_mixed, NULL}, {"", "write", &u64_to_u64, OPTIONS, guest_write, NULL},
+    {"", "run", &u64_to_u64, OPTIONS, guest_run, NULL},      {"", "slow", &u64_to_u64, OPTIONS, guest_slow, NULL},
+    {"", "mixed", &u64_to_u64, OPTIONS, guest_mixed, NULL},  {"", "write", &u64_to_u64, OPTIONS, guest_write, NULL},
     {"", "total", &none_to_u64, OPTIONS, guest_total, NULL}, {"", "trap", &u64_to_u64, OPTIONS, guest_trap, NULL},
-    {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},  {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
+    {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},   {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
     {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},
 };
 
@@ -320,8 +334,11 @@ static void call_once(const char *function, const char *argument, const char *ke
     enum ga_status status = worker_start(&worker_this, config_of(WORKER_LIVE), &report);
     shared->restored = worker_this.restored;
     if (status == GA_OK && function) {
-        struct invocation_request request = {.function = function, .function_size = strlen(function), .args = argument,
-                                             .args_size = strlen(argument), .key = key};
+        struct invocation_request request = {.function = function,
+                                             .function_size = strlen(function),
+                                             .args = argument,
+                                             .args_size = strlen(argument),
+                                             .key = key};
         status = invocation_call(&worker_this, &request, &out, &report);
         shared->result = strtoull(ga_buf_cstr(&out), NULL, 10);
     }
@@ -390,9 +407,14 @@ static void must_verify(void)
 /* All entries of the oplog, as kinds: 'C' Create, 'I' Invoked, 'c' recorded call, 'N' NoOp, 'L' Log, 'D' Completed, 'E' Error, 'S' Suspend. */
 static const char *kinds(void)
 {
-    static const char LETTERS[] = {[OPLOG_CREATE] = 'C', [OPLOG_IMPORTED_FUNCTION_INVOKED] = 'c',
-        [OPLOG_EXPORTED_FUNCTION_INVOKED] = 'I', [OPLOG_EXPORTED_FUNCTION_COMPLETED] = 'D', [OPLOG_SUSPEND] = 'S',
-        [OPLOG_ERROR] = 'E', [OPLOG_NO_OP] = 'N', [OPLOG_LOG] = 'L'};
+    static const char LETTERS[] = {[OPLOG_CREATE] = 'C',
+                                   [OPLOG_IMPORTED_FUNCTION_INVOKED] = 'c',
+                                   [OPLOG_EXPORTED_FUNCTION_INVOKED] = 'I',
+                                   [OPLOG_EXPORTED_FUNCTION_COMPLETED] = 'D',
+                                   [OPLOG_SUSPEND] = 'S',
+                                   [OPLOG_ERROR] = 'E',
+                                   [OPLOG_NO_OP] = 'N',
+                                   [OPLOG_LOG] = 'L'};
     static char text[1000];
     struct store *store;
     struct store_worker worker;
@@ -403,7 +425,9 @@ static const char *kinds(void)
     cr_assert_eq(store->ops->worker_find(store, "w", &worker, &report), GA_OK);
     cr_assert_eq(store->ops->read_start(store, worker.id, 1, &report), GA_OK);
     while (store->ops->read_next(store, &chunk, &report) == GA_OK) {
-        struct oplog_cursor cursor = {.at = chunk.data, .end = (const uint8_t *)chunk.data + chunk.size, .index = chunk.first_index};
+        struct oplog_cursor cursor = {.at = chunk.data,
+                                      .end = (const uint8_t *)chunk.data + chunk.size,
+                                      .index = chunk.first_index};
         struct oplog_entry entry;
         while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && size < sizeof text - 1)
             text[size++] = LETTERS[entry.kind];
@@ -487,7 +511,8 @@ Test(replay, another_result_is_a_divergence)
     char expected[200];
     uint64_t result = value_of("run", "5", NULL);
     behaviour.result_offset = 1;
-    snprintf(expected, sizeof expected, "entry 8: recorded: ExportedFunctionCompleted %" PRIu64 "; now: ExportedFunctionCompleted %" PRIu64,
+    snprintf(expected, sizeof expected,
+             "entry 8: recorded: ExportedFunctionCompleted %" PRIu64 "; now: ExportedFunctionCompleted %" PRIu64,
              result, result + 1);
     check_divergence(expected);
 }
@@ -530,7 +555,9 @@ Test(replay, a_suspended_worker_goes_on_when_it_can)
 static enum ga_status call_here(const char *function, const char *argument, struct ga_report *report)
 {
     struct ga_buf out = {0};
-    struct invocation_request request = {.function = function, .function_size = strlen(function), .args = argument,
+    struct invocation_request request = {.function = function,
+                                         .function_size = strlen(function),
+                                         .args = argument,
                                          .args_size = strlen(argument)};
     enum ga_status status = invocation_call(&worker_this, &request, &out, report);
     ga_buf_free(&out);
@@ -652,10 +679,12 @@ Test(replay, damage_is_refused_with_the_entrys_number)
     static const struct {
         const char *sql, *message;
     } CASES[] = {
-        {"UPDATE oplog SET data = substr(data, 1, 20) || x'ff' || substr(data, 22) WHERE first_idx = 7", "worker \"w\", entry 7: damaged"},
+        {"UPDATE oplog SET data = substr(data, 1, 20) || x'ff' || substr(data, 22) WHERE first_idx = 7",
+         "worker \"w\", entry 7: damaged"},
         {"UPDATE oplog SET hash = hash + 1 WHERE first_idx = 7", "worker \"w\", entry 11: damaged"},
         {"UPDATE oplog SET hash = hash + 1 WHERE first_idx = 12", "worker \"w\", entry 16: damaged"},
-        {"UPDATE oplog SET data = substr(data, 1, length(data) - 1) WHERE first_idx = 7", "worker \"w\", entry 11: torn, but entry 12 follows it"},
+        {"UPDATE oplog SET data = substr(data, 1, length(data) - 1) WHERE first_idx = 7",
+         "worker \"w\", entry 11: torn, but entry 12 follows it"},
         {"DELETE FROM oplog WHERE first_idx = 7", "worker \"w\", entry 7: missing (entry 12 follows)"},
         {"DELETE FROM oplog WHERE first_idx = 1", "worker \"w\", entry 1: missing"},
         {"DELETE FROM oplog", "worker \"w\", entry 1: its oplog is gone"},
@@ -702,14 +731,15 @@ Test(replay, another_components_worker_is_refused)
     struct journal journal;
     journal_start(&journal, store, worker.id, worker.epoch, 0, oplog_chain_start(worker.id));
     journal_append(&journal, OPLOG_CREATE,
-                   (struct oplog_value[]){oplog_text("theirs"), oplog_text("other"), oplog_text("other"), oplog_number(0),
-                                          oplog_number(0), oplog_number(0), oplog_text("")});
+                   (struct oplog_value[]){oplog_text("theirs"), oplog_text("other"), oplog_text("other"),
+                                          oplog_number(0), oplog_number(0), oplog_number(0), oplog_text("")});
     cr_assert_eq(journal_commit(&journal, &report), GA_OK, "%s", report.text);
     journal_free(&journal);
     store->ops->close(store);
     config = (struct worker_config){.data = directory, .name = "theirs"};
     cr_assert_eq(worker_start(&worker_this, &config, &report), GA_CONFLICT);
-    cr_assert_not_null(strstr(report.text, "worker \"theirs\", entry 1: belongs to another component"), "%s", report.text);
+    cr_assert_not_null(strstr(report.text, "worker \"theirs\", entry 1: belongs to another component"), "%s",
+                       report.text);
 }
 
 Test(replay, an_ephemeral_worker_records_nothing)

@@ -50,8 +50,12 @@ static struct store_worker open_worker(struct store *store, const char *name)
 static enum ga_status append(struct store *store, const struct store_worker *worker, uint64_t first, uint32_t count,
                              const char *data)
 {
-    struct store_chunk chunk = {
-        .first_index = first, .count = count, .epoch = worker->epoch, .hash = first * 100, .data = data, .size = strlen(data)};
+    struct store_chunk chunk = {.first_index = first,
+                                .count = count,
+                                .epoch = worker->epoch,
+                                .hash = first * 100,
+                                .data = data,
+                                .size = strlen(data)};
     return store->ops->commit(store, worker->id, &(struct store_commit){.chunk = &chunk}, &report);
 }
 
@@ -205,8 +209,8 @@ Test(store, keys_are_found_and_completed)
 static bool complete(struct store *store, uint64_t index, const char *data, struct store_completer by)
 {
     bool done;
-    cr_assert_eq(store->ops->promise_complete(store, "id", "a", index, data, strlen(data), by, &done, &report), GA_OK, "%s",
-                 report.text);
+    cr_assert_eq(store->ops->promise_complete(store, "id", "a", index, data, strlen(data), by, &done, &report), GA_OK,
+                 "%s", report.text);
     return done;
 }
 
@@ -230,9 +234,8 @@ Test(store, a_promise_is_completed_once_but_by_the_same_completer_again)
     cr_assert(got.complete && got.size == 4 && !memcmp(got.data, "data", 4));
     cr_assert_eq(store->ops->promise_get(store, "id", "a", 2, &arena, &got, &report), GA_NOT_FOUND);
     bool done;
-    cr_assert_eq(
-        store->ops->promise_complete(store, "id", "a", 2, "", 0, (struct store_completer){0, 0}, &done, &report),
-        GA_NOT_FOUND);
+    cr_assert_eq(store->ops->promise_complete(store, "id", "a", 2, "", 0, (struct store_completer){0, 0}, &done, &report),
+                 GA_NOT_FOUND);
     ga_arena_free(&arena);
     store->ops->close(store);
 }
