@@ -45,7 +45,7 @@ void type_subst_alias(struct type_subst *subst, uint32_t alias, struct type_exte
 {
     struct aliased {
         uint32_t alias;
-        struct type_extern item = {0};
+        struct type_extern item;
     } *aliased = GA_NEW(subst->scope->context->arena, struct aliased);
     aliased->alias = alias;
     aliased->item = item;
