@@ -228,9 +228,12 @@ static enum ga_status make_executable(struct build *build)
 static enum ga_status open_output(struct build *build, char **temporary_out, int *fd_out)
 {
     const char *output = build->options->output;
-    struct stat info;
-    if (stat(output, &info) == 0 && S_ISDIR(info.st_mode))
+    struct stat info, input;
+    bool exists = stat(output, &info) == 0;
+    if (exists && S_ISDIR(info.st_mode))
         return ga_report_set(build->report, GA_IO, "cannot write %s: it is a directory", output);
+    if (exists && stat(build->options->input, &input) == 0 && info.st_dev == input.st_dev && info.st_ino == input.st_ino)
+        return ga_report_set(build->report, GA_IO, "cannot write %s: it is the component itself", output);
     const char *slash = strrchr(output, '/');
     int directory_size = slash ? (int)(slash - output + 1) : 0;
     *temporary_out = ga_arena_printf(build->arena, "%.*s.golem-aot-XXXXXX", directory_size, output);

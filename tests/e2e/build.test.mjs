@@ -243,7 +243,7 @@ test('what a failing wasm2c or compiler says is shown', (t) => {
 
 test('an output that cannot be written is refused at once', (t) => {
     const folder = scratch(t);
-    const inputs = [[folder, /it is a directory/], ['/nowhere/at/all', /cannot write \/nowhere\/at\/all: No such file/], ['/proc/out', /cannot write/]];
+    const inputs = [[folder, /it is a directory/], [component, /it is the component itself/], ['/nowhere/at/all', /cannot write \/nowhere\/at\/all: No such file/], ['/proc/out', /cannot write/]];
     for (const [output, pattern] of inputs) {
         const start = performance.now();
         const { status, stderr } = run(golemAot, ['build', component, '-o', output], { env: world(folder) });
