@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { chance, executable, must, run, scratch, Worker } from '../harness.mjs';
+import { chance, executable, must, run, runAndKill, scratch, Worker } from '../harness.mjs';
 
 const API = 'demo:workflow/api@1.0.0', COUNTER = 'demo:counter/api@1.0.0';
 const workflow = executable('workflow'), counter = executable('counter');
@@ -121,6 +121,31 @@ test('a bit that is flipped anywhere in both slots changes no result', (t) => {
         for (const path of slots(new Worker(workflow, data))) flip(path, place(layout(path)), Math.floor(random() * 8));
         checkWhole(made, data, what);
     }
+});
+
+test('a checkpoint in the middle of an invocation is used when it is whole, and does no harm when it is not', async (t) => {
+    const folder = scratch(t), worker = new Worker(workflow, join(folder, 'data')), other = executable('workflow', '-O1');
+    const call = ['long', `${API}.{run-slow}`, '1500', '3', '150'];
+    for (let milliseconds = 200; ; milliseconds += 100) {
+        const ended = await runAndKill(workflow, worker.invokeArgs(...call), milliseconds, { folder });
+        assert.equal(ended.signal, 'SIGKILL', 'it ended before it had a checkpoint');
+        if (worker.run('info').stdout.includes('in the middle of an invocation')) break;
+    }
+    const harms = {
+        nothing: () => {},
+        'stack and header pages': (path) => layout(path).pages.slice(0, 4).forEach((page) => flip(path, page + 2048)),
+        'every page': (path) => layout(path).pages.forEach((page) => flip(path, page + 1)),
+        missing: (path) => rmSync(path),
+    };
+    for (const [what, harm] of Object.entries(harms))
+        for (const program of what === 'nothing' ? [workflow, other] : [workflow]) {
+            const damaged = new Worker(program, copyOf(t, worker.data));
+            slots(damaged).forEach(harm);
+            const result = damaged.invoke(...call);
+            assert.equal(damaged.invoke('total', `${API}.{total}`), result, what);
+            damaged.verify();
+            assert.equal(damaged.oplog().filter(({ entry }) => entry.type === 'ImportedFunctionInvoked').length, 1500, what);
+        }
 });
 
 test('a checkpoint of another worker is not taken', (t) => {

@@ -74,10 +74,10 @@ test('a result that was given survives SIGKILL of the process that gave it', asy
 
 test('an invocation that was killed is finished by whoever opens the worker next', async (t) => {
     const folder = scratch(t), worker = new Worker(workflow, join(folder, 'data'));
-    const args = worker.invokeArgs('long', `${WORKFLOW}.{run-slow}`, '3000', '4', '200');
-    const killed = await runAndKill(workflow, args, 300, { folder });
+    const args = worker.invokeArgs('long', `${WORKFLOW}.{run-slow}`, '3000', '4', '100');
+    const killed = await runAndKill(workflow, args, 200, { folder });
     assert.equal(killed.signal, 'SIGKILL', 'the invocation is long enough to be hit');
-    const result = worker.invoke('long', `${WORKFLOW}.{run-slow}`, '3000', '4', '200');
+    const result = worker.invoke('long', `${WORKFLOW}.{run-slow}`, '3000', '4', '100');
     assert.equal(worker.invoke('total', `${WORKFLOW}.{total}`), result);
     assert.equal(worker.oplog().filter(({ entry }) => entry.type === 'ExportedFunctionInvoked' && entry.idempotencyKey === 'long').length, 1);
     worker.verify();
@@ -380,14 +380,14 @@ test('a promise can be completed from the command line', (t) => {
 
 test('a worker that is told to stop goes on later from where it was', async (t) => {
     const worker = workerOf(t, workflow);
-    const child = spawn(workflow, worker.invokeArgs('long', `${WORKFLOW}.{run-slow}`, '2000', '4', '200'), { stdio: 'ignore' });
+    const child = spawn(workflow, worker.invokeArgs('long', `${WORKFLOW}.{run-slow}`, '2000', '4', '150'), { stdio: 'ignore' });
     const ended = new Promise((tell) => child.on('close', (status, signal) => tell({ status, signal })));
-    await pause(400);
+    await pause(300);
     child.kill('SIGTERM');
     assert.deepEqual(await ended, { status: 128 + 15, signal: null });
     const before = worker.oplog().length;
     assert.ok(before > 10 && before < 2000, `${before} entries`);
-    const result = worker.invoke('long', `${WORKFLOW}.{run-slow}`, '2000', '4', '200');
+    const result = worker.invoke('long', `${WORKFLOW}.{run-slow}`, '2000', '4', '150');
     assert.equal(worker.invoke('total', `${WORKFLOW}.{total}`), result);
     worker.verify();
 });
