@@ -31,7 +31,7 @@ static enum ga_status make_lift(struct linker *linker, struct link_scope *scope,
     if (status == GA_OK)
         status = type_func_at(scope->types, def->canon.type, def->offset, &lift.type);
     if (status == GA_OK)
-        status = link_refuse_func(linker, lift.type, (struct slice){0}, def->offset);
+        status = link_refuse_func(linker, lift.type, (struct slice){0}, (struct slice){0}, def->offset);
     if (status == GA_OK)
         status = read_options(linker, scope, def, &lift.options);
     if (status != GA_OK)
@@ -53,7 +53,7 @@ static enum ga_status make_lower(struct linker *linker, struct link_scope *scope
     lower.target = func->target;
     lower.index = func->index;
     lower.type = func->type;
-    enum ga_status status = link_refuse_func(linker, func->type, (struct slice){0}, def->offset);
+    enum ga_status status = link_refuse_func(linker, func->type, (struct slice){0}, (struct slice){0}, def->offset);
     if (status == GA_OK)
         status = read_options(linker, scope, def, &lower.options);
     if (status != GA_OK)

@@ -35,14 +35,25 @@ static const struct type_val *uncarried(struct linker *linker, const struct type
     return type != NULL ? abi_layout(linker->arena, type)->uncarried : NULL;
 }
 
-enum ga_status link_refuse_func(struct linker *linker, const struct type_func *type, struct slice name, uint64_t offset)
+/* As an import that nothing serves is named. */
+static const char *func_name(struct linker *linker, struct slice interface, struct slice name)
+{
+    if (name.size == 0)
+        return "a lifted or lowered function";
+    if (interface.size == 0)
+        return ga_arena_printf(linker->arena, "import \"%.*s\"", (int)name.size, name.data);
+    return ga_arena_printf(linker->arena, "import \"%.*s\" function \"%.*s\"", (int)interface.size, interface.data,
+                           (int)name.size, name.data);
+}
+
+enum ga_status link_refuse_func(struct linker *linker, const struct type_func *type, struct slice interface,
+                                struct slice name, uint64_t offset)
 {
     const struct type_val *refused = uncarried(linker, type->result);
     for (uint32_t i = 0; i < type->param_count && refused == NULL; i++)
         refused = uncarried(linker, type->params[i].type);
 
-    const char *what = name.size > 0 ? ga_arena_printf(linker->arena, "function \"%.*s\"", (int)name.size, name.data)
-                                     : "a lifted or lowered function";
+    const char *what = func_name(linker, interface, name);
     if (type->async)
         return ga_report_at(linker->report, GA_UNSUPPORTED, offset,
                             "%s: its type is `async func`, only synchronous functions are supported", what);

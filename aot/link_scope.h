@@ -76,8 +76,9 @@ enum ga_status link_step(struct linker *linker, uint64_t offset) GA_MUST_USE;
 
 /* --- link_refuse.c: what is valid, but not offered --- */
 enum ga_status link_refuse_canon(struct linker *linker, const struct def *def) GA_MUST_USE;
-enum ga_status link_refuse_func(struct linker *linker, const struct type_func *type, struct slice name,
-                                uint64_t offset) GA_MUST_USE;
+/* name: of the imported function, interface: where it is from; both "" if the function is lifted or lowered. */
+enum ga_status link_refuse_func(struct linker *linker, const struct type_func *type, struct slice interface,
+                                struct slice name, uint64_t offset) GA_MUST_USE;
 
 /* --- link_core.c: modules and core instances --- */
 enum ga_status link_core_instance(struct linker *linker, struct link_scope *scope, const struct def *def) GA_MUST_USE;

@@ -45,7 +45,7 @@ static struct slice import_interface(struct linker *linker, const struct def *de
 static enum ga_status import_func(struct linker *linker, struct slice interface, struct slice name,
                                   const struct type_func *type, uint64_t offset, struct link_item *out)
 {
-    enum ga_status status = link_refuse_func(linker, type, name, offset);
+    enum ga_status status = link_refuse_func(linker, type, interface, name, offset);
     if (status != GA_OK)
         return status;
     *out = (struct link_item){SORT_FUNC, .func = {TARGET_HOST, linker->plan->imports.count, type}};

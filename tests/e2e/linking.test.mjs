@@ -341,7 +341,7 @@ refused('an imported module is refused', '(component (import "m" (core module)))
 refused('an imported component is refused', '(component (import "c" (component)))', /import "c": a component cannot be imported/);
 refused('asynchronous built-ins are refused by name', '(component (core func (canon waitable-set.new)))',
     /the asynchronous built-in `waitable-set\.new` is not supported/);
-refused('streams are refused by name', '(component (import "f" (func (param "s" (stream u8)))))', /function "f": the type `stream` is not supported/);
+refused('streams are refused by name', '(component (import "f" (func (param "s" (stream u8)))))', /import "f": the type `stream` is not supported/);
 
 test('the same component gives the same C, wherever it lies', async (t) => {
     const one = scratch(t), two = scratch(t);
