@@ -9,7 +9,7 @@
 #include "ga_assert.h"
 
 /* A buffer that a large response has made larger than this is given back after the commit. */
-enum { KEEP_BYTES = 1 << 22 };
+enum { KEEP_BYTES = 1 << 24 };
 
 void journal_start(struct journal *journal, struct store *store, uint64_t worker_id, uint64_t epoch,
                    uint64_t last_index, uint64_t last_hash)
