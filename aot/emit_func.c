@@ -223,58 +223,24 @@ static void write_host_lower(struct emitter *emitter, uint32_t index, const stru
     ga_buf_text(&emitter->functions, "}\n\n");
 }
 
-static bool is_scalar(const struct type_val *type)
+/* By descriptor. */
+static void write_adapter(struct emitter *emitter, uint32_t index, const struct plan_lower *lower,
+                          const struct core_func_type *core)
 {
-    return type->kind >= VAL_S32 && type->kind <= VAL_F64;
-}
-
-/* True if `inner` is `outer` or instantiated, at any depth, by it. */
-static bool is_inside(const struct plan *plan, uint32_t inner, uint32_t outer)
-{
-    while (inner != outer && inner != 0)
-        inner = plan->component_instances.items[inner].parent;
-    return inner == outer;
-}
-
-/* All values are core values as they are, and the callee can be entered: nothing is left to adapt. */
-static bool is_direct(const struct emitter *emitter, const struct plan_lower *lower, const struct plan_lift *lift)
-{
-    const struct type_func *type = lower->type;
-    uint32_t caller = lower->options.component_instance, callee = lift->options.component_instance;
-    if (emitter->uses_exceptions || type->param_count > GA_MAX_FLAT_PARAMS || is_inside(emitter->plan, caller, callee) ||
-        is_inside(emitter->plan, callee, caller) || (type->result != NULL && !is_scalar(type->result)))
-        return false;
-    for (uint32_t i = 0; i < type->param_count; i++)
-        if (!is_scalar(type->params[i].type))
-            return false;
-    return true;
-}
-
-static void put_post_return(struct emitter *emitter, const struct plan_lift *lift, bool has_result)
-{
-    struct ga_buf *out = &emitter->functions;
-    if (!lift->options.has_post_return)
-        return;
-    ga_buf_printf(out, "    ROOT->instances[%u].may_leave = false;\n    ", lift->options.component_instance);
-    emit_core_call(emitter, out, &lift->options.post_return, has_result ? "result" : "");
-    ga_buf_printf(out, ";\n    ROOT->instances[%u].may_leave = true;\n", lift->options.component_instance);
-}
-
-static void write_direct_lower(struct emitter *emitter, const struct plan_lower *lower, const struct plan_lift *lift,
-                               const struct core_func_type *core)
-{
-    struct ga_buf *out = &emitter->functions;
-    const char *instances = ga_arena_printf(emitter->arena, "&ROOT->instances[%u], &ROOT->instances[%u]",
-                                            lower->options.component_instance, lift->options.component_instance);
-
-    ga_buf_printf(out, "    rt_component_enter(%s);\n    ", instances);
-    if (core->result_count > 0)
-        ga_buf_printf(out, "%s result = ", emit_result_type(emitter, core));
-    emit_core_call(emitter, out, &lift->func, emit_arguments(emitter, core->param_count));
-    ga_buf_text(out, ";\n");
-    put_post_return(emitter, lift, core->result_count > 0);
-    ga_buf_printf(out, "    rt_component_leave(%s);\n%s", instances,
-                  core->result_count > 0 ? "    return result;\n" : "");
+    const struct plan_lift *lift = &emitter->plan->lifts.items[lower->index];
+    emit_want(emitter, WANT_LIFT, lower->index);
+    const char *caller_type = abi_func_type_ref(emitter->types, lower->type);
+    const char *callee_type = abi_func_type_ref(emitter->types, lift->type);
+    uint32_t caller = emit_options(emitter, &lower->options), callee = emit_options(emitter, &lift->options);
+    ga_buf_printf(&emitter->bindings,
+                  "static const struct rt_adapter lower_%u_adapter = {\n"
+                  "    %s, %s, &ROOT->options[%u], &ROOT->options[%u], lift_%u_call, ",
+                  index, caller_type, callee_type, caller, callee, lower->index);
+    if (lift->options.has_post_return)
+        ga_buf_printf(&emitter->bindings, "lift_%u_post_return,\n};\n", lower->index);
+    else
+        ga_buf_text(&emitter->bindings, "NULL,\n};\n");
+    put_descriptor_call(emitter, core, "rt_call_component", ga_arena_printf(emitter->arena, "lower_%u_adapter", index));
 }
 
 static void write_component_lower(struct emitter *emitter, uint32_t index, const struct plan_lower *lower,
@@ -282,28 +248,20 @@ static void write_component_lower(struct emitter *emitter, uint32_t index, const
 {
     const struct plan_lift *lift = &emitter->plan->lifts.items[lower->index];
 
+    bool is_fused = emit_is_fused(emitter, lower, lift);
+    struct ga_buf body = {0};
+
+    if (is_fused)
+        emit_fused_body(emitter, &body, lower, lift, core);
     ga_buf_printf(&emitter->functions, "/* component instance %u calls component instance %u */\n",
                   lower->options.component_instance, lift->options.component_instance);
     open_lower(emitter, index, core);
-    if (is_direct(emitter, lower, lift)) {
-        write_direct_lower(emitter, lower, lift, core);
-    } else {
-        emit_want(emitter, WANT_LIFT, lower->index);
-        const char *caller_type = abi_func_type_ref(emitter->types, lower->type);
-        const char *callee_type = abi_func_type_ref(emitter->types, lift->type);
-        uint32_t caller = emit_options(emitter, &lower->options), callee = emit_options(emitter, &lift->options);
-        ga_buf_printf(&emitter->bindings,
-                      "static const struct rt_adapter lower_%u_adapter = {\n"
-                      "    %s, %s, &ROOT->options[%u], &ROOT->options[%u], lift_%u_call, ",
-                      index, caller_type, callee_type, caller, callee, lower->index);
-        if (lift->options.has_post_return)
-            ga_buf_printf(&emitter->bindings, "lift_%u_post_return,\n};\n", lower->index);
-        else
-            ga_buf_text(&emitter->bindings, "NULL,\n};\n");
-        put_descriptor_call(emitter, core, "rt_call_component",
-                            ga_arena_printf(emitter->arena, "lower_%u_adapter", index));
-    }
+    if (is_fused)
+        ga_buf_append(&emitter->functions, body.data, body.size);
+    else
+        write_adapter(emitter, index, lower, core);
     ga_buf_text(&emitter->functions, "}\n\n");
+    ga_buf_free(&body);
 }
 
 static void write_lower(struct emitter *emitter, uint32_t index)

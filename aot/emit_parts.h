@@ -38,6 +38,8 @@ struct emitter {
     GA_VEC(struct plan_options) options; /* distinct ones in use: root->options */
     struct ga_map options_index;         /* text of them -> index + 1 */
     struct ga_map externs;               /* names declared so far */
+    struct ga_map lists;                 /* body of a function that transfers a list -> its number + 1 */
+    uint32_t list_count;
     struct ga_map tags;                  /* symbol of a tag -> struct core_item *, the instance it is of */
 
     GA_VEC(uint32_t) host_lowers;        /* lowers that are bound to a host function */
@@ -79,6 +81,15 @@ void emit_write_wanted(struct emitter *emitter); /* writes until nothing more is
 const char *emit_resource_ref(void *emitter, const struct type_resource *resource); /* "&resource_3" */
 const char *emit_resource_index_ref(struct emitter *emitter, uint32_t index);
 uint32_t emit_options(struct emitter *emitter, const struct plan_options *options); /* index in root->options */
+
+/* --- emit_fused.c: calls from component instance to component instance --- */
+
+/* Whether the call becomes straight-line C; otherwise it is made by descriptor. */
+bool emit_is_fused(const struct emitter *emitter, const struct plan_lower *lower, const struct plan_lift *lift);
+
+/* The body of the lowered function, whose core type is given. What it needs before it goes to emitter->functions. */
+void emit_fused_body(struct emitter *emitter, struct ga_buf *out, const struct plan_lower *lower,
+                     const struct plan_lift *lift, const struct core_func_type *core);
 
 /* --- emit_instantiate.c --- */
 void emit_instantiate(struct emitter *emitter);

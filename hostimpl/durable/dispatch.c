@@ -113,8 +113,8 @@ static uint64_t run_call(struct worker *worker, const struct rt_lower *lower, ui
     const struct host_func *callee = lower->callee;
     const struct cabi_func_type *type = lower->type;
     _Alignas(16) uint8_t params_buffer[INLINE_BYTES], result_buffer[INLINE_BYTES];
-    struct cabi_call call; /* without lends, which need no initialising */
-    memset(&call, 0, offsetof(struct cabi_call, lends));
+    struct cabi_call call; /* without the first lends, which need no initialising */
+    memset(&call, 0, offsetof(struct cabi_call, lends.first));
     call.options = lower->options;
     call.scratch = &worker->scratch;
     call.views = true;

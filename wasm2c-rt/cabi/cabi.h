@@ -10,6 +10,7 @@
 #include "ga_report.h"
 #include "gate.h"
 #include "golem_rt.h"
+#include "rt_transfer.h"
 
 /*
  * The canonical ABI (CanonicalABI.md), by descriptor. Lifting takes guest values to native ones, lowering the other
@@ -37,10 +38,7 @@ struct cabi_call {
     bool views;
     bool raw_strings;
     uint8_t source_encoding; /* enum rt_encoding; RT_UTF8 but in adapters */
-    uint32_t lend_count;     /* handles that this call has lent (imports): given back by cabi_call_end */
-    uint32_t lend_capacity;  /* of lends_more */
-    uint32_t *lends_more;    /* region memory: handle indexes beyond the first ones */
-    uint32_t lends[8];
+    struct rt_lends lends;   /* handles that this call has lent (imports): given back by cabi_call_end */
 };
 
 /* Loading and storing in linear memory ("Loading", "Storing"). Checks alignment and bounds. */

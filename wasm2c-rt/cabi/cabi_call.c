@@ -120,7 +120,7 @@ enum gate_outcome cabi_export_end(struct cabi_call *call, const struct rt_export
  */
 static struct ga_arena adapter_arena;
 
-enum { KEEP_BYTES = 1 << 20, STACK_HEADROOM_BYTES = 64 * 1024 };
+enum { KEEP_BYTES = 1 << 20 };
 
 static void clear_adapter_arena(void)
 {
@@ -128,14 +128,6 @@ static void clear_adapter_arena(void)
         ga_arena_free(&adapter_arena);
     else
         ga_arena_reset(&adapter_arena);
-}
-
-/* The host's allocator must not be interrupted by the end of the guest stack. */
-static void require_stack(void)
-{
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0);
-    if (here > REGION_STACK_BOTTOM && here <= REGION_STACK_TOP && here - REGION_STACK_BOTTOM < STACK_HEADROOM_BYTES)
-        wasm_rt_trap(WASM_RT_TRAP_EXHAUSTION);
 }
 
 /* Calls between an instance and one that contains it trap, as in other implementations: the specification allows
@@ -178,8 +170,8 @@ static void adapter_call_init(struct cabi_call *call, struct rt_options *own, co
     call->task = task;
     call->on_guest_stack = call->views = call->raw_strings = true;
     call->source_encoding = other->encoding;
-    call->lend_count = call->lend_capacity = 0;
-    call->lends_more = NULL;
+    call->lends.count = call->lends.capacity = 0;
+    call->lends.more = NULL;
 }
 
 uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat)
@@ -188,7 +180,7 @@ uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat)
     struct cabi_call caller, callee;
     uint64_t callee_flat[GA_MAX_FLAT_PARAMS + 1];
 
-    require_stack();
+    rt_require_stack();
     require_leave(from);
     require_unrelated(from, into);
     cabi_instance_enter(into, from);
@@ -205,19 +197,6 @@ uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat)
     cabi_instance_leave(into, from);
     cabi_call_end(&caller);
     return result;
-}
-
-/* The compiler emits these only between instances that are not inside each other, and nothing is converted between
- * them. */
-void rt_component_enter(struct cabi_instance *caller, struct cabi_instance *callee)
-{
-    require_leave(caller);
-    cabi_instance_enter(callee, caller);
-}
-
-void rt_component_leave(struct cabi_instance *caller, struct cabi_instance *callee)
-{
-    cabi_instance_leave(callee, caller);
 }
 
 void rt_missing_import(const char *interface, const char *name)

@@ -45,7 +45,15 @@ uint8_t *cabi_guest_reallocate(struct cabi_call *call, uint32_t *addr, uint32_t 
     *addr = call->on_guest_stack ? realloc_directly(options, *addr, old_size, align, new_size)
                                  : realloc_through_gate(options, *addr, old_size, align, new_size);
     options->instance->may_leave = true;
-    return guest_range(call, *addr, new_size, align, "realloc return");
+    return guest_range(options, *addr, new_size, align, "realloc return");
+}
+
+const uint8_t *cabi_guest_items(const struct rt_options *options, uint32_t addr, uint32_t count, uint32_t size, uint32_t align)
+{
+    uint64_t bytes = (uint64_t)count * size;
+    if (bytes > GA_MAX_VALUE_BYTES)
+        trap_raise("list of %llu bytes is too long (limit is %u)", (unsigned long long)bytes, GA_MAX_VALUE_BYTES);
+    return guest_range(options, addr, bytes, align, "list");
 }
 
 void *cabi_scratch_alloc(struct cabi_call *call, uint64_t count, uint32_t size)

@@ -16,13 +16,13 @@
 #define OUT_OF_LINE __attribute__((noinline))
 
 /*
- * The host address of [addr, addr + size) in the call's memory. Traps if addr is not aligned, then if the range
+ * The host address of [addr, addr + size) in the memory that options name. Traps if addr is not aligned, then if the range
  * does not lie inside, which also holds for size 0. what is named in the trap.
  */
-static inline uint8_t *guest_range(const struct cabi_call *call, uint32_t addr, uint64_t size, uint32_t align,
+static inline uint8_t *guest_range(const struct rt_options *options, uint32_t addr, uint64_t size, uint32_t align,
                                    const char *what)
 {
-    const wasm_rt_memory_t *memory = call->options->memory;
+    const wasm_rt_memory_t *memory = options->memory;
     GA_ASSERT(memory);
     if (__builtin_expect(addr & (align - 1), 0))
         trap_raise("unaligned pointer: %s at 0x%x, alignment %u", what, addr, align);
@@ -57,6 +57,9 @@ static inline uint8_t *guest_allocate(struct cabi_call *call, uint32_t *addr_out
     *addr_out = 0;
     return cabi_guest_reallocate(call, addr_out, 0, align, size);
 }
+
+/* The items of a list ("Loading", load_list_from_range): traps if they are too many, then as guest_range. */
+const uint8_t *cabi_guest_items(const struct rt_options *options, uint32_t addr, uint32_t count, uint32_t size, uint32_t align);
 
 /* Room for native values in the call's scratch; traps beyond GA_MAX_CALL_BYTES. Not zeroed. */
 void *cabi_scratch_alloc(struct cabi_call *call, uint64_t count, uint32_t size);

@@ -100,34 +100,35 @@ uint32_t cabi_handle_remove_own(struct cabi_instance *instance, const struct cab
 
 /* --- lifting and lowering --- */
 
-static void grow_lends(struct cabi_call *call)
+static void grow_lends(struct rt_lends *lends)
 {
-    uint32_t capacity = call->lend_capacity ? 2 * call->lend_capacity : 64;
-    uint32_t *lends = region_alloc(capacity * sizeof *lends);
-    if (!lends)
+    uint32_t capacity = lends->capacity ? 2 * lends->capacity : 64;
+    uint32_t *more = region_alloc(capacity * sizeof *more);
+    if (!more)
         trap_raise("no memory for %u borrowed handles", capacity);
-    if (call->lends_more) {
-        memcpy(lends, call->lends_more, call->lend_capacity * sizeof *lends);
-        region_free(call->lends_more, call->lend_capacity * sizeof *lends);
+    if (lends->more) {
+        memcpy(more, lends->more, lends->capacity * sizeof *more);
+        region_free(lends->more, lends->capacity * sizeof *more);
     }
-    call->lends_more = lends;
-    call->lend_capacity = capacity;
+    lends->more = more;
+    lends->capacity = capacity;
 }
 
-enum { INLINE_LENDS = sizeof((struct cabi_call *)0)->lends / sizeof(uint32_t) };
+enum { INLINE_LENDS = sizeof((struct rt_lends *)0)->first / sizeof(uint32_t) };
 
-static uint32_t *lend_slot(struct cabi_call *call, uint32_t i)
+static uint32_t *lend_slot(struct rt_lends *lends, uint32_t i)
 {
-    return i < INLINE_LENDS ? &call->lends[i] : &call->lends_more[i - INLINE_LENDS];
+    return i < INLINE_LENDS ? &lends->first[i] : &lends->more[i - INLINE_LENDS];
 }
 
-static uint32_t lift_borrow(struct cabi_call *call, const struct cabi_resource *resource, uint32_t handle)
+static uint32_t lift_borrow(struct cabi_instance *instance, struct rt_lends *lends, const struct cabi_resource *resource,
+                            uint32_t handle)
 {
-    struct cabi_handle *entry = cabi_handle_get(call->options->instance, resource, handle);
-    if (call->lend_count >= INLINE_LENDS && call->lend_count - INLINE_LENDS == call->lend_capacity)
-        grow_lends(call);
+    struct cabi_handle *entry = cabi_handle_get(instance, resource, handle);
+    if (lends->count >= INLINE_LENDS && lends->count - INLINE_LENDS == lends->capacity)
+        grow_lends(lends);
     entry->lend_count++;
-    *lend_slot(call, call->lend_count++) = handle;
+    *lend_slot(lends, lends->count++) = handle;
     return entry->rep;
 }
 
@@ -135,37 +136,67 @@ uint32_t cabi_handle_lift(struct cabi_call *call, const struct cabi_type *type, 
 {
     if (type->kind == CABI_OWN)
         return cabi_handle_remove_own(call->options->instance, type->resource, handle);
-    return lift_borrow(call, type->resource, handle);
+    return lift_borrow(call->options->instance, &call->lends, type->resource, handle);
+}
+
+/* In the instance that defines it, a borrowed resource is its representation. */
+static uint32_t lower_borrow(struct cabi_instance *instance, const struct cabi_resource *resource, uint32_t rep,
+                             uint32_t task)
+{
+    if (resource->owner == instance)
+        return rep;
+    GA_ASSERT(task); /* only parameters of exports borrow */
+    return cabi_handle_add(instance, resource, rep, false, task);
 }
 
 uint32_t cabi_handle_lower(struct cabi_call *call, const struct cabi_type *type, uint32_t rep)
 {
-    struct cabi_instance *instance = call->options->instance;
     if (type->kind == CABI_OWN)
-        return cabi_handle_add(instance, type->resource, rep, true, 0);
-    if (type->resource->owner == instance)
-        return rep;
-    GA_ASSERT(call->task); /* only parameters of exports borrow */
-    return cabi_handle_add(instance, type->resource, rep, false, call->task);
+        return cabi_handle_add(call->options->instance, type->resource, rep, true, 0);
+    return lower_borrow(call->options->instance, type->resource, rep, call->task);
 }
 
-static void return_lends(struct cabi_call *call)
+void rt_return_lends(struct rt_lends *lends, struct cabi_instance *caller)
 {
-    struct cabi_handle *handles = call->options->instance->handles;
-    for (uint32_t i = 0; i < call->lend_count; i++)
-        handles[*lend_slot(call, i)].lend_count--;
-    if (call->lends_more)
-        region_free(call->lends_more, call->lend_capacity * sizeof *call->lends_more);
-    call->lends_more = NULL;
-    call->lend_count = call->lend_capacity = 0;
+    for (uint32_t i = 0; i < lends->count; i++)
+        caller->handles[*lend_slot(lends, i)].lend_count--;
+    if (lends->more)
+        region_free(lends->more, lends->capacity * sizeof *lends->more);
+    lends->more = NULL;
+    lends->count = lends->capacity = 0;
+}
+
+void rt_require_no_borrows(const struct cabi_instance *callee)
+{
+    if (callee->borrow_count)
+        trap_raise("borrow handles still remain at the end of the call");
 }
 
 void cabi_call_end(struct cabi_call *call)
 {
-    if (call->lend_count)
-        return_lends(call);
-    if (call->task && call->options->instance->borrow_count)
-        trap_raise("borrow handles still remain at the end of the call");
+    if (call->lends.count)
+        rt_return_lends(&call->lends, call->options->instance);
+    if (call->task)
+        rt_require_no_borrows(call->options->instance);
+}
+
+/* --- between component instances --- */
+
+/* The number of the task that a call from another component instance is: it is the callee's only one. */
+enum { TASK = 1 };
+
+uint32_t rt_transfer_own(const struct rt_transfer *transfer, const struct cabi_resource *from,
+                         const struct cabi_resource *into, uint32_t handle)
+{
+    uint32_t rep = cabi_handle_remove_own(transfer->from->instance, from, handle);
+    return cabi_handle_add(transfer->into->instance, into, rep, true, 0);
+}
+
+uint32_t rt_transfer_borrow(const struct rt_transfer *transfer, const struct cabi_resource *from,
+                            const struct cabi_resource *into, uint32_t handle)
+{
+    uint32_t rep = lift_borrow(transfer->from->instance, transfer->lends, from, handle);
+    return lower_borrow(transfer->into->instance, into, rep, TASK);
 }
 
 /* --- canon resource.new, resource.rep, resource.drop --- */

@@ -68,9 +68,7 @@ void cabi_list_load(struct cabi_call *call, const struct cabi_type *element, uin
                     struct cabi_list *native_out)
 {
     uint64_t size = (uint64_t)count * element->size;
-    if (size > GA_MAX_VALUE_BYTES)
-        trap_raise("list of %llu bytes is too long (limit is %u)", (unsigned long long)size, GA_MAX_VALUE_BYTES);
-    const uint8_t *guest = guest_range(call, addr, size, element->align, "list");
+    const uint8_t *guest = cabi_guest_items(call->options, addr, count, element->size, element->align);
     if (element->plain && call->views) {
         *native_out = (struct cabi_list){(void *)guest, count};
         return;
@@ -86,5 +84,5 @@ void cabi_list_load(struct cabi_call *call, const struct cabi_type *element, uin
 
 void cabi_load(struct cabi_call *call, const struct cabi_type *type, uint32_t addr, void *native_out)
 {
-    load(call, type, guest_range(call, addr, type->size, type->align, "value"), native_out);
+    load(call, type, guest_range(call->options, addr, type->size, type->align, "value"), native_out);
 }

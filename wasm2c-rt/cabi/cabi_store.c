@@ -109,5 +109,5 @@ void cabi_list_store(struct cabi_call *call, const struct cabi_type *element, co
 
 void cabi_store(struct cabi_call *call, const struct cabi_type *type, const void *native, uint32_t addr)
 {
-    store(call, type, native, guest_range(call, addr, type->size, type->align, "value"));
+    store(call, type, native, guest_range(call->options, addr, type->size, type->align, "value"));
 }

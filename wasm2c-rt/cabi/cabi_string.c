@@ -118,21 +118,21 @@ static void check_text(const struct text *text)
         trap_raise("invalid utf-16 in a string");
 }
 
-static struct text load_range(struct cabi_call *call, uint32_t addr, uint32_t tagged_units)
+static struct text load_range(const struct rt_options *options, uint32_t addr, uint32_t tagged_units)
 {
-    uint8_t encoding = call->options->encoding;
+    uint8_t encoding = options->encoding;
     struct text text = text_of(encoding, NULL, tagged_units);
     uint64_t size = text.form == TEXT_UTF16 ? 2 * (uint64_t)text.units : text.units;
     if (size > GA_MAX_VALUE_BYTES)
         trap_raise("string of %llu bytes is too long (limit is %u)", (unsigned long long)size, GA_MAX_VALUE_BYTES);
-    text.data = guest_range(call, addr, size, encoding == RT_UTF8 ? 1 : 2, "string");
+    text.data = guest_range(options, addr, size, encoding == RT_UTF8 ? 1 : 2, "string");
     check_text(&text);
     return text;
 }
 
 void cabi_string_load(struct cabi_call *call, uint32_t addr, uint32_t tagged_units, struct cabi_string *native_out)
 {
-    struct text text = load_range(call, addr, tagged_units);
+    struct text text = load_range(call->options, addr, tagged_units);
     if (call->raw_strings) {
         *native_out = (struct cabi_string){(const char *)text.data, tagged_units};
         return;
@@ -313,4 +313,17 @@ void cabi_string_store(struct cabi_call *call, const struct cabi_string *native,
     struct stored to = store_text(call, &text);
     *addr_out = to.addr;
     *tagged_units_out = to.tagged_units;
+}
+
+/* --- between component instances --- */
+
+struct rt_string rt_transfer_string(const struct rt_transfer *transfer, uint32_t addr, uint32_t units)
+{
+    struct text text = load_range(transfer->from, addr, units);
+    struct cabi_call into; /* as much of it as storing looks at */
+    into.options = transfer->into;
+    into.on_guest_stack = true;
+    into.source_encoding = transfer->from->encoding;
+    struct stored to = store_text(&into, &text);
+    return (struct rt_string){to.addr, to.tagged_units};
 }

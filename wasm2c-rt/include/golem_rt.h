@@ -99,6 +99,7 @@ struct rt_export {
 /*
  * A call from one component instance of the worker to another, by descriptor: lifts flat arguments with the caller's
  * options, lowers them with the callee's, calls, and the same back. Runs on the guest stack (it is guest state).
+ * For what is not worth code of its own: see rt_transfer.h.
  */
 struct rt_adapter {
     const struct cabi_func_type *caller_type; /* as the caller sees it (its resource identities) */
@@ -109,13 +110,6 @@ struct rt_adapter {
     void (*post_return)(uint64_t *flat);
 };
 uint64_t rt_call_component(const struct rt_adapter *adapter, uint64_t *flat);
-
-/*
- * Around a direct call from one component instance to another whose values are core values as they are. enter traps unless the
- * caller may leave and the callee may be entered (CanonicalABI.md, "Component Invocation"); both run on the guest stack.
- */
-void rt_component_enter(struct cabi_instance *caller, struct cabi_instance *callee);
-void rt_component_leave(struct cabi_instance *caller, struct cabi_instance *callee);
 
 /* --- flat values --- */
 
