@@ -137,13 +137,20 @@ struct worker_config exe_config(const struct exe_options *options, enum worker_m
 
 /* --- signals --- */
 
-enum { PATIENCE_S = 3 };
+enum { PATIENCE_S = 1 };
 
 static void handle_stop(int number)
 {
     worker_this.stop_signal = number;
     worker_this.next_tick_us = 0;
-    alarm(PATIENCE_S); /* ends the process if the guest does not call: what is not committed was never acknowledged */
+    alarm(PATIENCE_S);
+}
+
+/* The guest calls nothing, or a call waits for something: what is not committed was never acknowledged. */
+static void handle_impatience(int number)
+{
+    (void)number;
+    _exit(128 + worker_this.stop_signal);
 }
 
 void exe_catch_signals(void)
@@ -151,6 +158,8 @@ void exe_catch_signals(void)
     struct sigaction action = {.sa_handler = handle_stop};
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
+    action.sa_handler = handle_impatience;
+    sigaction(SIGALRM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
 }
 
