@@ -6,9 +6,10 @@
 //
 //   node bench/bench.mjs [--once] [GROUP...]     --once: one small iteration of each, so that none of it can rot
 
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import { golemAot, guest, must, Session, top, Worker } from '../tests/harness.mjs';
 
 const words = process.argv.slice(2);
@@ -132,6 +133,24 @@ const groups = {
         const entries = Number(JSON.parse(must(program, worker.args('oplog', '--json', '--last', '1'))).oplogIndex);
         const verify = times(once ? 1 : 3, () => worker.verify());
         report('replay', entries / (median(verify) / 1000), 'entries/s');
+    },
+
+    /** Calls from component to component, against calls from module to module that copy as many bytes within one memory. */
+    async components() {
+        const component = join(scratch, 'components.wasm');
+        writeFileSync(component, await parse(readFileSync(join(top, 'bench/components.wat'), 'utf8')));
+        const session = new TimedSession(executable(component, 'components'), ['--ephemeral']);
+        for (const [name, f, many] of [['u32', 'number', 20_000_000], ['string-1k', 'string', 1_000_000], ['records-1000', 'records', 2000]]) {
+            const n = once ? 10 : many;
+            const cost = { own: [], other: [] };
+            await session.call(`${f}(10)`);
+            for (let i = 0; i < repeats; i++) {
+                cost.own.push(await session.time(`own-${f}(${n})`));
+                cost.other.push(await session.time(`${f}(${n})`));
+            }
+            report(`component-call-${name}`, median(cost.other) / n * 1e6, 'ns', median(cost.other) / median(cost.own));
+        }
+        await session.end();
     },
 
     /** From nothing to the first result; from a checkpoint to the first result. */

@@ -184,6 +184,21 @@ Test(ga_utf8, accepts_exactly_what_unicode_calls_well_formed)
         cr_assert_eq(ga_utf8_valid((const uint8_t *)cases[i].text, strlen(cases[i].text)), cases[i].valid, "case %zu", i);
 }
 
+Test(ga_utf8, long_texts_are_looked_at_byte_by_byte)
+{
+    enum { SIZE = 300 };
+    uint8_t text[SIZE];
+    for (size_t i = 0; i + 2 <= SIZE; i++) {
+        memset(text, 'a', SIZE);
+        memcpy(text + i, "\xc3\xa4", 2);
+        cr_assert(ga_utf8_valid(text, SIZE), "two bytes at %zu", i);
+        cr_assert_not(ga_utf8_valid(text, i + 1), "cut at %zu", i);
+        text[i + 1] = 'a';
+        cr_assert_not(ga_utf8_valid(text, SIZE), "half a character at %zu", i);
+        cr_assert(ga_utf8_valid(text, i), "before %zu", i);
+    }
+}
+
 Test(ga_utf8, every_scalar_value_round_trips)
 {
     for (uint32_t scalar = 0; scalar <= 0x10ffff; scalar += scalar == 0xd7ff ? 0x801 : 1) {

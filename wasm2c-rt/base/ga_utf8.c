@@ -2,15 +2,33 @@
 
 #include <string.h>
 
+/* 64 bytes at any address, as the machine's widest registers take them. */
+typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+enum { BLOCK_BYTES = 4 * sizeof(block) };
+
+static bool is_ascii_block(const uint8_t *text)
+{
+    const block *at = (const block *)text;
+    block any = (at[0] | at[1]) | (at[2] | at[3]);
+    return !((any[0] | any[1]) & 0x8080808080808080u);
+}
+
+/* Past the ASCII at the beginning, as far as whole words go. */
+static const uint8_t *skip_ascii(const uint8_t *text, const uint8_t *end)
+{
+    uint64_t word;
+    while (end - text >= 8 && (memcpy(&word, text, 8), !(word & 0x8080808080808080u))) {
+        text += 8;
+        while (end - text >= BLOCK_BYTES && is_ascii_block(text))
+            text += BLOCK_BYTES;
+    }
+    return text;
+}
+
 bool ga_utf8_valid(const uint8_t *text, size_t size)
 {
     const uint8_t *end = text + size;
-    while (text < end) {
-        uint64_t eight;
-        if (end - text >= 8 && (memcpy(&eight, text, 8), !(eight & 0x8080808080808080u))) {
-            text += 8;
-            continue;
-        }
+    while ((text = skip_ascii(text, end)) < end) {
         uint8_t first = *text++;
         if (first < 0x80)
             continue;
