@@ -74,6 +74,7 @@ deps-test: deps
 	@tools/deps.sh test
 
 all: $(GOLEM_AOT) $(RT_LIBRARY) $(BUILD)/include/golem-aot/.stamp
+	@tools/wasm2c.sh --keep $(BUILD)/libexec/golem-aot
 
 # --- the product ---
 
@@ -187,6 +188,7 @@ install: all
 	install -D -m 644 $(RT_LIBRARY) $(DESTDIR)$(PREFIX)/lib/golem-aot/libgolemrt.a
 	install -d $(DESTDIR)$(PREFIX)/include/golem-aot
 	install -m 644 $(BUILD)/include/golem-aot/*.h $(DESTDIR)$(PREFIX)/include/golem-aot/
+	tools/wasm2c.sh --keep $(DESTDIR)$(PREFIX)/libexec/golem-aot
 
 # Accepts what the golden tests see now as right.
 bless: all

@@ -139,6 +139,7 @@ static enum ga_status find_runtime(struct ga_arena *arena, struct build_tools *t
         if (slash)
             *slash = 0;
     }
+    tools->wasm2c_private = ga_arena_printf(arena, "%s/libexec/golem-aot/wasm2c", self);
     tools->library = ga_arena_printf(arena, "%s/lib/golem-aot/libgolemrt.a", self);
     tools->include = ga_arena_printf(arena, "%s/include/golem-aot", self);
     if (access(tools->library, R_OK) != 0)
@@ -148,9 +149,12 @@ static enum ga_status find_runtime(struct ga_arena *arena, struct build_tools *t
 
 /* --- wasm2c --- */
 
-static const char *private_wasm2c(struct ga_arena *arena)
+/* The copy beside this program, which stays when the cache is deleted or is another one; else the one fetched into the cache. */
+static const char *private_wasm2c(struct ga_arena *arena, const char *beside)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (is_program(beside))
+        return beside;
     const char *path = cache && cache[0] == '/' ? ga_arena_printf(arena, "%s/golem-aot/wasm2c/bin/wasm2c", cache)
                        : home                   ? ga_arena_printf(arena, "%s/.cache/golem-aot/wasm2c/bin/wasm2c", home)
                                                 : NULL;
@@ -160,16 +164,17 @@ static const char *private_wasm2c(struct ga_arena *arena)
 static void find_wasm2c(struct ga_arena *arena, struct build_tools *tools)
 {
     const char *named = getenv("GOLEM_AOT_WASM2C");
+    tools->wasm2c_private = private_wasm2c(arena, tools->wasm2c_private);
     if (named && *named)
         tools->wasm2c = find_program(arena, named);
     else if ((tools->wasm2c = find_program(arena, "wasm2c")))
         tools->wasm2c_is_systems = true;
     else
-        tools->wasm2c = private_wasm2c(arena);
+        tools->wasm2c = tools->wasm2c_private;
     tools->wasm2c_identity = tools->wasm2c ? identify_program(arena, tools->wasm2c) : "";
-    if (tools->wasm2c_is_systems && private_wasm2c(arena)) /* the choice between the two depends on both */
+    if (tools->wasm2c_is_systems && tools->wasm2c_private) /* the choice between the two depends on both */
         tools->wasm2c_identity =
-            ga_arena_printf(arena, "%s %s", tools->wasm2c_identity, identify_program(arena, private_wasm2c(arena)));
+            ga_arena_printf(arena, "%s %s", tools->wasm2c_identity, identify_program(arena, tools->wasm2c_private));
 }
 
 enum ga_status build_tools_find(struct ga_arena *arena, const char *cc, struct build_tools *tools,
@@ -179,7 +184,8 @@ enum ga_status build_tools_find(struct ga_arena *arena, const char *cc, struct b
     enum ga_status status = find_cc(arena, cc, tools, report);
     if (status == GA_OK)
         status = find_runtime(arena, tools, report);
-    find_wasm2c(arena, tools);
+    if (status == GA_OK)
+        find_wasm2c(arena, tools);
     return status;
 }
 
@@ -233,7 +239,7 @@ enum ga_status build_tools_settle_wasm2c(struct ga_arena *arena, struct build_to
                                          struct build_cache *cache, uint32_t *version_out, struct ga_report *report)
 {
     uint32_t version = tools->wasm2c ? ask_version(arena, pool, cache, tools->wasm2c) : 0;
-    const char *private = private_wasm2c(arena);
+    const char *private = tools->wasm2c_private;
     if (tools->wasm2c_is_systems && version < VERSION_WANTED && private) {
         uint32_t private_version = ask_version(arena, pool, cache, private);
         if (private_version > version) {

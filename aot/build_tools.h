@@ -14,6 +14,7 @@ struct build_tools {
     const char *wasm2c; /* NULL: none was found */
     const char *wasm2c_identity;
     bool wasm2c_is_systems;       /* found by PATH: its version decides whether it is taken */
+    const char *wasm2c_private;   /* that of tools/wasm2c.sh; NULL: there is none */
     const char *library;          /* libgolemrt.a */
     const char *include;          /* folder of golem_rt.h */
     const char *headers_identity; /* contents of all its headers */

@@ -11,6 +11,8 @@
 #   tools/wasm2c.sh             make sure that there is one
 #   tools/wasm2c.sh --print     the same, and print its path
 #   tools/wasm2c.sh --upgrade   fetch the newest private copy again
+#   tools/wasm2c.sh --keep DIR  if there is a private copy, DIR/wasm2c becomes one too, for a golem-aot that is
+#                               beside it: a cache may be deleted at any time. Fetches nothing
 set -eu
 
 version_wanted=1.0.42
@@ -133,6 +135,31 @@ END
     say "wasm2c $version is ready: $private"
 }
 
+# The copies share their files with the private copy where that is possible. What is there is never half of one.
+keep() {
+    [ -x "$private" ] || exit 0
+    version=$(version_of "$private")
+    if [ -x "$1/wasm2c" ] && [ "$(version_of "$1/wasm2c")" = "$version" ]; then exit 0; fi
+    mkdir -p "$1"
+    new=$(mktemp -d "$1/new.XXXXXX")
+    trap 'rm -rf "$new"' EXIT
+    cp -Rl "$home/$version" "$new/wabt" 2>/dev/null || { rm -rf "$new/wabt" && cp -R "$home/$version" "$new/wabt"; }
+    chmod 755 "$new"
+    linker=$(find "$new/wabt/lib" -name 'ld-linux*' -printf '%f\n' | head -n 1)
+    cat >"$new/start" <<END
+#!/bin/sh
+# Written by tools/wasm2c.sh: wabt $version with the libraries of its release.
+here=\${0%/*}/wabt-$version
+exec "\$here/lib/$linker" --library-path "\$here/lib" "\$here/wasm2c" "\$@"
+END
+    chmod 755 "$new/start"
+    rm -rf "$1/wabt-$version"
+    mv "$new/wabt" "$1/wabt-$version"
+    mv "$new/start" "$1/wasm2c"
+    exit 0
+}
+
+if [ "${1:-}" = --keep ] && [ $# -eq 2 ]; then keep "$2"; fi
 print=false
 upgrade=false
 for word in "$@"; do

@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+    chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { golemAot, guest, must, run, scratch, top } from '../harness.mjs';
 
@@ -16,10 +18,20 @@ function world(folder, more = {}) {
     return { ...process.env, XDG_CACHE_HOME: join(folder, 'cache'), GOLEM_AOT_WASM2C: wasm2c, ...more };
 }
 
-function build(folder, args = [], { env = {}, input = component } = {}) {
+function build(folder, args = [], { env = {}, input = component, program = golemAot } = {}) {
     const output = join(folder, 'out');
-    const done = run(golemAot, ['build', input, '-o', output, '--format', 'json', ...args], { env: world(folder, env) });
+    const done = run(program, ['build', input, '-o', output, '--format', 'json', ...args], { env: world(folder, env) });
     return { ...done, output, json: done.status === 0 ? JSON.parse(done.stdout) : null };
+}
+
+/** golem-aot in a prefix that has all else but no wasm2c. */
+function installedWithoutWasm2c(folder) {
+    const prefix = join(folder, 'prefix'), from = dirname(dirname(golemAot));
+    mkdirSync(join(prefix, 'bin'), { recursive: true });
+    copyFileSync(golemAot, join(prefix, 'bin/golem-aot'));
+    for (const part of ['lib', 'include'])
+        symlinkSync(join(from, part), join(prefix, part));
+    return join(prefix, 'bin/golem-aot');
 }
 
 function buildWell(...args) {
@@ -220,8 +232,13 @@ test('a missing C compiler is named', (t) => {
 
 test('a missing wasm2c is named, with what to do', (t) => {
     refused(build(scratch(t), [], { env: { GOLEM_AOT_WASM2C: '/nowhere/wasm2c' } }), /GOLEM_AOT_WASM2C=\/nowhere\/wasm2c is no program/);
+    const folder = scratch(t);
     const env = { GOLEM_AOT_WASM2C: '', PATH: '/nowhere', CC: '/usr/bin/cc', HOME: '/nowhere' };
-    refused(build(scratch(t), [], { env }), /wasm2c is missing: install wabt 1\.0\.42 or newer/);
+    refused(build(folder, [], { env, program: installedWithoutWasm2c(folder) }), /wasm2c is missing: install wabt 1\.0\.42 or newer/);
+});
+
+test('with an empty cache, wasm2c is found all the same', (t) => {
+    buildWell(scratch(t), [], { env: { GOLEM_AOT_WASM2C: '' } });
 });
 
 test('a wasm2c that is too old, or none at all, is refused', (t) => {
