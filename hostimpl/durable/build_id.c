@@ -16,12 +16,13 @@
 static uint64_t id_of_notes(const char *at, const char *end)
 {
     while ((size_t)(end - at) >= sizeof(ElfW(Nhdr))) {
-        const ElfW(Nhdr) *note = (const ElfW(Nhdr) *)(const void *)at;
-        const char *name = at + sizeof *note;
-        const char *description = name + ((note->n_namesz + 3u) & ~3u);
-        if (note->n_type == NT_GNU_BUILD_ID && note->n_namesz == 4 && memcmp(name, "GNU", 4) == 0)
-            return ga_hash64(description, note->n_descsz, 1);
-        at = description + ((note->n_descsz + 3u) & ~3u);
+        ElfW(Nhdr) note;
+        memcpy(&note, at, sizeof note);
+        const char *name = at + sizeof note;
+        const char *description = name + ((note.n_namesz + 3u) & ~3u);
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 && memcmp(name, "GNU", 4) == 0)
+            return ga_hash64(description, note.n_descsz, 1);
+        at = description + ((note.n_descsz + 3u) & ~3u);
     }
     return 0;
 }

@@ -50,14 +50,14 @@ static void *native_room(struct ga_arena *arena, const struct cabi_type *tuple)
     return ga_arena_alloc(arena, tuple ? tuple->native_size : 0);
 }
 
-/* Where the resource itself stands among the parameters of an indexed one's method. */
-static uint32_t *self_of(const struct plan *plan)
+/* Puts the resource itself among the parameters of an indexed one's method. */
+static void set_self(const struct plan *plan, uint32_t id)
 {
-    return (uint32_t *)(void *)((char *)plan->native + plan->name.export->type->params[0].native_offset);
+    memcpy((char *)plan->native + plan->name.export->type->params[0].native_offset, &id, sizeof id);
 }
 
 /* Until it is found or made. */
-enum { NO_SELF = -1 };
+#define NO_SELF UINT32_MAX
 
 /* The name, and the index of an indexed resource. */
 static enum ga_status plan_function(struct plan *plan, const char *function, size_t size, struct ga_report *report)
@@ -71,7 +71,7 @@ static enum ga_status plan_function(struct plan *plan, const char *function, siz
     if (!constructor)
         return GA_OK;
     if (plan->name.export)
-        *self_of(plan) = (uint32_t)NO_SELF;
+        set_self(plan, NO_SELF);
     plan->constructor_native =
         native_room(&plan->arena, constructor->type->param_count ? constructor->type->params_tuple : NULL);
     status = cabi_wave_parse_args(constructor->type, plan->name.key, plan->name.key_size, NULL, &plan->arena,
@@ -221,8 +221,8 @@ static enum gate_outcome run_stages(struct worker *worker, struct plan *plan, bo
     if (construct && (outcome = run_construct(worker, plan, resting)) != GATE_RETURNED)
         return outcome;
     state->stage = INVOCATION_CALL;
-    if (name->export && name->constructor)
-        guest_resource_find(name->resource, name->key, name->key_size, self_of(plan));
+    if (name->export && name->constructor && guest_resource_find(name->resource, name->key, name->key_size, &id))
+        set_self(plan, id);
     if (plan->params && guest_resource_lower(worker, plan->params, plan->native, &worker->abandoned) != GA_OK)
         return GATE_ABANDONED;
     return name->export ? run_export(plan, name->export, plan->native, false, result_out) : run_drop(worker, plan);

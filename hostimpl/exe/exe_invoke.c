@@ -90,13 +90,13 @@ static int invoke_once(struct exe_options *options, int count, char **words)
 
 /* How an answer begins that is no result; by status, GA_OK ends the list. */
 static const struct {
-    enum ga_status status;
     const char *prefix;
+    enum ga_status status;
     bool goes_on;
 } ANSWERS[] = {
-    {GA_TRAP, "trap: ", true},     {GA_EXITED, "error: ", true}, {GA_NOT_FOUND, "error: ", true},
-    {GA_INVALID, "error: ", true}, {GA_LIMIT, "error: ", true},  {GA_UNSUPPORTED, "error: ", true},
-    {GA_OK, "error: ", false},
+    {"trap: ", GA_TRAP, true},     {"error: ", GA_EXITED, true}, {"error: ", GA_NOT_FOUND, true},
+    {"error: ", GA_INVALID, true}, {"error: ", GA_LIMIT, true},  {"error: ", GA_UNSUPPORTED, true},
+    {"error: ", GA_OK, false},
 };
 
 static int write_failure(const struct exe_options *options, struct ga_report *report, bool *goes_on_out)
@@ -127,7 +127,7 @@ static enum ga_status call_line(const char *line, size_t size, struct ga_buf *re
         status = invocation_call(&worker_this, &request, result, report);
     }
     if (report->has_offset)
-        add_place(report, "at %llu", (unsigned long long)(report->offset + before));
+        add_place(report, "at %llu", (unsigned long long)report->offset + before);
     return status;
 }
 

@@ -64,17 +64,25 @@ static enum ga_status print_oplog(const struct exe_options *options, uint64_t fi
     return status == GA_NOT_FOUND ? GA_OK : status;
 }
 
+static bool read_number(const char *text, uint64_t *number_out)
+{
+    char *end = NULL;
+    *number_out = strtoull(text, &end, 10);
+    return *text >= '0' && *text <= '9' && !*end;
+}
+
 int exe_oplog(struct exe_options *options, int count, char **words)
 {
     struct ga_report report = {0};
     uint64_t last_count = UINT64_MAX;
     for (int i = 0; i < count; i++) {
-        char *end = NULL;
-        if (strcmp(words[i], "--json") == 0)
+        bool last = strcmp(words[i], "--last") == 0 && i + 1 < count;
+        if (last && read_number(words[i + 1], &last_count))
+            i++;
+        else if (strcmp(words[i], "--json") == 0)
             options->json = true;
-        else if (strcmp(words[i], "--last") != 0 || ++i == count || (last_count = strtoull(words[i], &end, 10), *end))
-            return exe_usage(options, "oplog knows --json and --last N, not %s",
-                             i < count ? words[i] : "--last without a number");
+        else
+            return exe_usage(options, "oplog knows --json and --last N, not %s", words[i]);
     }
     struct worker_config config = exe_config(options, WORKER_LIVE);
     if (worker_look(&worker_this, &config, false, &report) == GA_OK) {
@@ -240,6 +248,12 @@ static void put_info_json(const struct exe_options *options, const struct slots 
                   restore_ns);
 }
 
+static bool is_format(const char *word, bool *json_out)
+{
+    *json_out = strcmp(word, "json") == 0;
+    return *json_out || strcmp(word, "text") == 0;
+}
+
 static int read_info_words(struct exe_options *options, int count, char **words, bool *restore_out, bool *wit_out)
 {
     for (int i = 0; i < count; i++) {
@@ -247,9 +261,9 @@ static int read_info_words(struct exe_options *options, int count, char **words,
             *restore_out = true;
         else if (strcmp(words[i], "--wit") == 0)
             *wit_out = true;
-        else if (strcmp(words[i], "--format") == 0 && i + 1 < count && strcmp(words[i + 1], "json") == 0)
-            options->json = true, i++;
-        else if (strcmp(words[i], "--format") != 0 || i + 1 >= count || strcmp(words[++i], "text") != 0)
+        else if (strcmp(words[i], "--format") == 0 && i + 1 < count && is_format(words[i + 1], &options->json))
+            i++;
+        else
             return exe_usage(options, "info knows --restore, --wit and --format text|json, not %s", words[i]);
     }
     return EXE_DONE;
@@ -282,10 +296,9 @@ int exe_info(struct exe_options *options, int count, char **words)
 int exe_complete(struct exe_options *options, int count, char **words)
 {
     struct ga_report report = {0};
-    char *end = NULL;
     bool done = false;
-    uint64_t index = count ? strtoull(words[0], &end, 10) : 0;
-    if (count < 1 || count > 2 || *end || !index)
+    uint64_t index = 0;
+    if (count < 1 || count > 2 || !read_number(words[0], &index) || !index)
         return exe_usage(options, "complete wants the promise's oplog index, and perhaps a text");
     const char *data = count == 2 ? words[1] : "";
     struct worker_config config = exe_config(options, WORKER_LIVE);

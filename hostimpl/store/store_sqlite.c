@@ -310,6 +310,7 @@ static enum ga_status open_worker_directory(struct store_sqlite *store, const ch
 
 static enum ga_status lock_worker(struct store_sqlite *store, struct open_worker *worker, struct ga_report *report)
 {
+    GA_ASSERT(worker->directory_fd >= 0);
     worker->lock_fd = openat(worker->directory_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (worker->lock_fd < 0)
         return ga_report_errno(report, errno, "%s: cannot open the lock of worker \"%s\"", store->directory,
@@ -584,7 +585,7 @@ static enum ga_status find_chunk(struct store_sqlite *store, uint64_t worker_id,
 static enum ga_status read_start(struct store *base, uint64_t worker_id, uint64_t from_index, struct ga_report *report)
 {
     struct store_sqlite *store = self(base);
-    struct store_chunk chunk;
+    struct store_chunk chunk = {0};
     enum ga_status status = find_chunk(store, worker_id, from_index, &chunk, report);
     if (status != GA_OK && status != GA_NOT_FOUND)
         return status;
@@ -619,7 +620,7 @@ static enum ga_status read_next(struct store *base, struct store_chunk *chunk_ou
 static enum ga_status hash_at(struct store *base, uint64_t worker_id, uint64_t index, uint64_t *hash_out,
                               struct ga_report *report)
 {
-    struct store_chunk chunk;
+    struct store_chunk chunk = {0};
     enum ga_status status = find_chunk(self(base), worker_id, index, &chunk, report);
     if (status != GA_OK)
         return status;
