@@ -15,6 +15,7 @@ struct core_import {
 struct core_export {
     struct slice name;
     struct core_extern_type type;
+    const struct core_import *import; /* a tag that is imported; NULL: the module's own, or no tag */
 };
 
 struct core_parts; /* core_'s own: sections, types and index spaces (core_parts.h) */
@@ -26,7 +27,9 @@ struct core_module {
     struct core_parts *parts;
     bool has_start, uses_simd, uses_exceptions, uses_tail_calls, uses_threads, uses_gc, uses_memory64, uses_multi_memory;
     bool mutates_tables; /* table.set, grow, copy, init, fill; elem.drop */
+    bool defines_tags, has_tags; /* has: defines or imports */
     uint64_t code_bytes; /* of the code section */
+    uint32_t variant;    /* link_'s: makes another prefix, so that instances which must not share code do not; 0: none */
 };
 
 /* Reads and validates a whole module, bodies included. GA_INVALID or GA_LIMIT with an offset that counts from bytes.data: who
@@ -47,7 +50,8 @@ enum ga_status core_read(struct ga_arena *arena, struct slice bytes, struct core
  *   - the bytes are a C symbol `extern const unsigned char <data_symbol>[]`, defined by an object that build_ makes; equal
  *     contents have equal names.
  * prefix = "m" and 16 hex digits of the SHA-256 of the bytes wasm2c will see, so objects can be shared between components, and
- * between modules that differ in their data only.
+ * between modules that differ in their data only. A variant above 0 is in a custom section there. Imported tags are not exported
+ * again: link_ looks through such exports.
  */
 struct core_segment {
     uint32_t memory;

@@ -69,6 +69,7 @@ struct core_parts {
     GA_VEC(uint32_t) funcs; /* type indexes; imported ones first, as in all of these */
     GA_VEC(struct core_extern_type) tables, memories, globals, tags;
     uint32_t imported_funcs, imported_globals;
+    GA_VEC(uint32_t) imported_tags; /* import indexes */
     GA_VEC(struct slice) import_descs; /* kind and type of each import, as written */
     GA_VEC(uint32_t) export_indexes;   /* in the index space of the export's kind */
     GA_VEC(uint8_t) elements;          /* the segments' element types */

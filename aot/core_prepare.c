@@ -307,8 +307,13 @@ static void put_exports(const struct preparation *preparation, struct ga_buf *se
     const struct core_module *module = preparation->module;
     struct ga_buf added = {0};
     uint32_t added_count = put_added_exports(preparation, &added);
-    ga_buf_leb_u(section, (uint64_t)module->export_count + added_count);
+    uint32_t count = added_count;
+    for (uint32_t i = 0; i < module->export_count; i++)
+        count += module->exports[i].import == NULL;
+    ga_buf_leb_u(section, count);
     for (uint32_t i = 0; i < module->export_count; i++) {
+        if (module->exports[i].import != NULL)
+            continue;
         char name[16];
         snprintf(name, sizeof name, "e%u", i);
         put_export(section, name, module->exports[i].type.kind, preparation->parts->export_indexes.items[i]);
@@ -403,6 +408,11 @@ static void put_module(const struct preparation *preparation, const char *prefix
         if (put_contents(preparation, order[i], prefix, &section))
             put_section(wasm, order[i], section.data, section.size);
     }
+    section.size = 0;
+    ga_buf_text(&section, "\7variant");
+    ga_buf_leb_u(&section, preparation->module->variant);
+    if (preparation->module->variant > 0)
+        put_section(wasm, SECTION_CUSTOM, section.data, section.size);
     ga_buf_free(&section);
 }
 

@@ -313,7 +313,7 @@ static void read_tag_type(struct core_reader *reader, struct core_extern_type *t
     type->func = *read_func_type_index(reader, &index);
     if (type->func.result_count)
         core_fail(reader, at, "a tag with results");
-    reader->module->uses_exceptions = true;
+    reader->module->uses_exceptions = reader->module->has_tags = true;
 }
 
 static void read_imported_func(struct core_reader *reader, struct core_extern_type *type)
@@ -327,7 +327,8 @@ static void read_imported_func(struct core_reader *reader, struct core_extern_ty
 
 /* --- sections --- */
 
-static void read_extern_type(struct core_reader *reader, struct core_extern_type *type)
+/* import: the number of the import that it is of. */
+static void read_extern_type(struct core_reader *reader, uint32_t import, struct core_extern_type *type)
 {
     struct core_parts *parts = reader->parts;
     const uint8_t *at = reader->in.at;
@@ -349,6 +350,7 @@ static void read_extern_type(struct core_reader *reader, struct core_extern_type
     case CORE_EXTERN_TAG:
         read_tag_type(reader, type);
         *GA_PUSH(reader->arena, &parts->tags) = *type;
+        *GA_PUSH(reader->arena, &parts->imported_tags) = import;
         return;
     default: core_fail(reader, at, "unknown kind of import");
     }
@@ -364,7 +366,7 @@ static void read_imports(struct core_reader *reader)
         import->module = read_name(reader, "name of an import's module");
         import->name = read_name(reader, "name of an import");
         const uint8_t *desc = reader->in.at;
-        read_extern_type(reader, &import->type);
+        read_extern_type(reader, i, &import->type);
         *GA_PUSH(reader->arena, &reader->parts->import_descs) =
             (struct slice){(const char *)desc, (uint32_t)(reader->in.at - desc)};
         module->import_count++;
@@ -419,6 +421,7 @@ static void read_tags(struct core_reader *reader)
         struct core_extern_type type = {0};
         read_tag_type(reader, &type);
         *GA_PUSH(reader->arena, &reader->parts->tags) = type;
+        reader->module->defines_tags = true;
     }
 }
 
@@ -458,6 +461,8 @@ static void read_export(struct core_reader *reader, struct core_export *export)
         export->type = items[kind][index];
     }
     export->type.kind = kind;
+    if (kind == CORE_EXTERN_TAG && index < parts->imported_tags.count)
+        export->import = &reader->module->imports[parts->imported_tags.items[index]];
     *GA_PUSH(reader->arena, &parts->export_indexes) = index;
 }
 

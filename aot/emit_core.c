@@ -16,7 +16,7 @@
  *   - the same lower or resource built-in: a function of the glue that calls it; the pointer is not used.
  *   - different things: a function of the glue that switches on the pointer, which is then the number of the calling core instance.
  * Memories, tables and globals are asked for once, while instantiating: the symbol is a function that returns the pointer it
- * was given. A tag is a constant, and must come from one instance.
+ * was given. A tag is a constant of its module, of which there is a variant for each instance (link_tags.c).
  */
 
 static const struct emit_unit *unit_of_instance(const struct emitter *emitter, uint32_t core_instance)
@@ -231,35 +231,6 @@ static void emit_accessor_import(struct emitter *emitter, const struct emit_unit
                   unit->prefix, import, type);
 }
 
-/*
- * To wasm2c a tag is a constant of its module, the same in all instances. Where instances' tags would have to be told
- * apart, the component is refused.
- */
-static bool tag_is_of_one_instance(struct emitter *emitter, const struct emit_unit *unit, uint32_t import)
-{
-    for (uint32_t i = 0; i < unit->core_instances.count; i++) {
-        const struct core_item *item = given(emitter, unit->core_instances.items[i], import);
-        const char *symbol = export_symbol(emitter, item);
-        const struct core_item *known = ga_map_get(&emitter->tags, symbol, strlen(symbol));
-        if (known != NULL && known->instance != item->instance)
-            return false;
-        ga_map_set(&emitter->tags, symbol, strlen(symbol), (void *)item);
-    }
-    return true;
-}
-
-static void emit_tag_import(struct emitter *emitter, const struct emit_unit *unit, uint32_t import)
-{
-    const struct core_import *tag = &unit->core->imports[import];
-    if (is_equation(emitter, unit, import) && tag_is_of_one_instance(emitter, unit, import))
-        emit_equation(emitter, unit, import);
-    else
-        emitter->status = ga_report_set(emitter->report, GA_UNSUPPORTED,
-                                        "the core import \"%.*s\" \"%.*s\": exception tags of several instances of one "
-                                        "module are not supported",
-                                        (int)tag->module.size, tag->module.data, (int)tag->name.size, tag->name.data);
-}
-
 static void emit_import_binding(struct emitter *emitter, const struct emit_unit *unit, uint32_t import)
 {
     switch (unit->core->imports[import].type.kind) {
@@ -270,7 +241,8 @@ static void emit_import_binding(struct emitter *emitter, const struct emit_unit 
             emit_func_import(emitter, unit, import);
         break;
     case CORE_EXTERN_TAG:
-        emit_tag_import(emitter, unit, import);
+        GA_ASSERT(is_equation(emitter, unit, import));
+        emit_equation(emitter, unit, import);
         break;
     default:
         emit_accessor_import(emitter, unit, import);

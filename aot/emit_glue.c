@@ -157,7 +157,7 @@ static void start(struct emitter *emitter)
     for (uint32_t i = emitter->plan->exports.count; i-- > 0;)
         if (emitter->plan->exports.items[i].target == TARGET_LIFT)
             emitter->export_of_lift[emitter->plan->exports.items[i].index] = &emitter->plan->exports.items[i];
-    emitter->externs.arena = emitter->tags.arena = emitter->options_index.arena = emitter->lists.arena = emitter->arena;
+    emitter->externs.arena = emitter->options_index.arena = emitter->lists.arena = emitter->arena;
     emitter->types = abi_emitter_new(emitter->arena, &emitter->type_tables, "type_", emit_resource_ref, emitter);
 }
 

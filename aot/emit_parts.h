@@ -40,7 +40,6 @@ struct emitter {
     struct ga_map externs;               /* names declared so far */
     struct ga_map lists;                 /* body of a function that transfers a list -> its number + 1 */
     uint32_t list_count;
-    struct ga_map tags;                  /* symbol of a tag -> struct core_item *, the instance it is of */
 
     GA_VEC(uint32_t) host_lowers;        /* lowers that are bound to a host function */
 

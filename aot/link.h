@@ -27,7 +27,7 @@ struct core_item {
 };
 
 struct plan_module {
-    struct slice bytes; /* distinct by content */
+    struct slice bytes; /* distinct by content and variant (link_tags.c) */
     struct core_module *core; /* core_'s reading of it: imports and exports with their types */
     struct ga_map exports;    /* name -> struct core_export * of core */
 };

@@ -317,6 +317,9 @@ enum ga_status link_component(struct ga_arena *arena, const struct component *co
         .modules.arena = arena,
     };
     *plan_out = linker.plan;
-    return instantiate(&linker, (struct link_closure){component, NULL}, NULL, 0, (struct slice){"root", 4},
-                       component->offset, &exports);
+    enum ga_status status = instantiate(&linker, (struct link_closure){component, NULL}, NULL, 0,
+                                        (struct slice){"root", 4}, component->offset, &exports);
+    if (status == GA_OK)
+        link_tags(arena, linker.plan);
+    return status;
 }

@@ -46,7 +46,7 @@ static enum ga_status find_module(struct linker *linker, struct slice bytes, uin
     return GA_OK;
 }
 
-/* The item of that name in a core instance, or false. */
+/* The item of that name in a core instance, or false. A tag that the instance imports is its provider's. */
 static bool core_export_find(struct linker *linker, const struct link_core_instance *instance, struct slice name,
                              struct core_item *out)
 {
@@ -61,7 +61,10 @@ static bool core_export_find(struct linker *linker, const struct link_core_insta
     const struct core_export *found = ga_map_get(&module->exports, name.data, name.size);
     if (found == NULL)
         return false;
-    *out = (struct core_item){CORE_ITEM_EXPORT, found->type.kind, instance->index, 0, found->name};
+    if (found->import != NULL)
+        *out = plan->core_instances.items[instance->index].imports[found->import - module->core->imports];
+    else
+        *out = (struct core_item){CORE_ITEM_EXPORT, found->type.kind, instance->index, 0, found->name};
     return true;
 }
 

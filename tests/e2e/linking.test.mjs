@@ -2,41 +2,10 @@
 // instance has of its own, and what is refused. Each is written as text, built and called.
 
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import { golemAot, must, run, scratch } from '../harness.mjs';
-
-async function component(folder, wat) {
-    const path = join(folder, 'made.wasm');
-    writeFileSync(path, await parse(wat));
-    return path;
-}
-
-/** Builds a component and asks it line after line: { 'call(1)': 'answer' }, in order. */
-function answers(name, wat, expected, options = []) {
-    test(name, async (t) => {
-        const folder = scratch(t), program = join(folder, 'program');
-        must(golemAot, ['build', await component(folder, wat), '-o', program, ...options]);
-        const lines = expected.map(([call]) => `${call}\n`).join('');
-        const { stdout, stderr } = run(program, ['--ephemeral', 'invoke', '--stdin'], { input: lines });
-        const got = stdout.split('\n').slice(0, expected.length);
-        expected.forEach(([call, answer], i) => {
-            if (answer instanceof RegExp) assert.match(got[i] ?? '', answer, `${call}: ${stderr}`);
-            else assert.equal(got[i], answer, `${call}: ${stderr}`);
-        });
-    });
-}
-
-function refused(name, wat, message) {
-    test(name, async (t) => {
-        const folder = scratch(t);
-        const { status, stderr } = run(golemAot, ['build', await component(folder, wat), '-o', join(folder, 'program')]);
-        assert.equal(status, 1);
-        assert.match(stderr, message);
-    });
-}
+import { answers, component, refused } from './made.mjs';
 
 // --- core modules ---
 
@@ -296,6 +265,83 @@ answers('an exception that leaves a component is a trap, also where the caller w
   (instance $c (instantiate $Catcher (with "throw" (func $t "throw"))))
   (export "own" (func $c "own")) (export "other" (func $c "other")))`,
 [['own()', '1'], ['other()', /^trap: .*exception/]]);
+
+// --- tags: each instance has its own ---
+
+const THROWER = `(core module $Thrower (import "tag" "t" (tag $t (param i32))) (func (export "throw") (throw $t (i32.const 5))))`;
+const catching = (f) => `(func (export "${f}") (result i32)
+      (block $all (block $h (result i32) (try_table (catch $t $h) (catch_all $all) (call $${f})) (return (i32.const 1))) (return))
+      (i32.const 2))`;
+const CATCHER = `(core module $Catcher
+    (import "tag" "t" (tag $t (param i32))) (import "a" "throw" (func $a)) (import "b" "throw" (func $b))
+    ${catching('a')}
+    ${catching('b')})`;
+
+answers('two instances of a module with an exported tag have two tags, for those who import them too', `
+(component
+  (core module $Tag (tag (export "t") (param i32)))
+  ${THROWER}
+  ${CATCHER}
+  (core instance $one (instantiate $Tag))
+  (core instance $two (instantiate $Tag))
+  (core instance $a (instantiate $Thrower (with "tag" (instance $one))))
+  (core instance $b (instantiate $Thrower (with "tag" (instance $two))))
+  (core instance $c (instantiate $Catcher (with "tag" (instance $one)) (with "a" (instance $a)) (with "b" (instance $b))))
+  (core instance $d (instantiate $Catcher (with "tag" (instance $two)) (with "a" (instance $a)) (with "b" (instance $b))))
+  (func (export "one-a") (result u32) (canon lift (core func $c "a")))
+  (func (export "one-b") (result u32) (canon lift (core func $c "b")))
+  (func (export "two-a") (result u32) (canon lift (core func $d "a")))
+  (func (export "two-b") (result u32) (canon lift (core func $d "b"))))`,
+[['one-a()', '5'], ['one-b()', '2'], ['two-a()', '2'], ['two-b()', '5']]);
+
+answers('an imported tag that is exported again is the same tag', `
+(component
+  (core module $Tag (tag (export "t") (param i32)))
+  (core module $Relay (import "x" "y" (tag $t (param i32))) (export "unused" (func $f)) (func $f) (export "t" (tag $t)))
+  ${THROWER}
+  ${CATCHER}
+  (core instance $tag (instantiate $Tag))
+  (core instance $relay (instantiate $Relay (with "x" (instance (export "y" (tag $tag "t"))))))
+  (core instance $again (instantiate $Relay (with "x" (instance (export "y" (tag $relay "t"))))))
+  (core instance $other (instantiate $Tag))
+  (core instance $a (instantiate $Thrower (with "tag" (instance $tag))))
+  (core instance $b (instantiate $Thrower (with "tag" (instance $other))))
+  (core instance $c (instantiate $Catcher (with "tag" (instance $again)) (with "a" (instance $a)) (with "b" (instance $b))))
+  (func (export "a") (result u32) (canon lift (core func $c "a")))
+  (func (export "b") (result u32) (canon lift (core func $c "b"))))`,
+[['a()', '5'], ['b()', '2']]);
+
+/** A module with a tag of its own that nobody sees: run() catches what the one it is linked with throws. */
+const secretive = (name, text) => `(core module $${name}
+    (import "other" "throw" (func $other)) (memory 1) (data (i32.const 0) "${text.repeat(64)}")
+    (tag $t)
+    (func (export "throw") (throw $t))
+    (func (export "own") (result i32) (block $h (block $all (try_table (catch $t $h) (catch_all $all) (throw $t))) (return (i32.const 2))) (i32.const 1))
+    (func (export "run") (result i32)
+      (block $h (block $all (try_table (catch $t $h) (catch_all $all) (call $other))) (return (i32.const 2))) (i32.const 1)))`;
+
+answers('two instances of a module with a tag that is not exported have two tags', `
+(component
+  (core module $Nothing (func (export "throw")))
+  ${secretive('M', 'same')}
+  (core instance $nothing (instantiate $Nothing))
+  (core instance $one (instantiate $M (with "other" (instance $nothing))))
+  (core instance $two (instantiate $M (with "other" (instance $one))))
+  (func (export "own") (result u32) (canon lift (core func $two "own")))
+  (func (export "run") (result u32) (canon lift (core func $two "run"))))`,
+[['own()', '1'], ['run()', '2']]);
+
+answers('modules that differ in their data only have two tags', `
+(component
+  (core module $Nothing (func (export "throw")))
+  ${secretive('M', 'one text')}
+  ${secretive('N', 'another.')}
+  (core instance $nothing (instantiate $Nothing))
+  (core instance $one (instantiate $M (with "other" (instance $nothing))))
+  (core instance $two (instantiate $N (with "other" (instance $one))))
+  (func (export "own") (result u32) (canon lift (core func $two "own")))
+  (func (export "run") (result u32) (canon lift (core func $two "run"))))`,
+[['own()', '1'], ['run()', '2']]);
 
 // --- the host ---
 
