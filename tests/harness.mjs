@@ -135,8 +135,11 @@ export class Worker {
     run(...rest) {
         return run(this.program, this.args(...rest), { env: this.env });
     }
-    session() {
-        return new Session(this.program, this.args(), { env: this.env });
+    /** A session that ends with the test, at the latest. */
+    session(test) {
+        const session = new Session(this.program, this.args(), { env: this.env });
+        test.after(() => session.kill());
+        return session;
     }
     invoke(key, fn, ...values) {
         return must(this.program, this.invokeArgs(key, fn, ...values), { env: this.env });

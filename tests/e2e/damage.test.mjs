@@ -180,6 +180,14 @@ test('a checkpoint that is older than the oplog, or newer, is no danger', (t) =>
     assert.equal(oldTotal, worker.invoke('1', `${API}.{run}`, '100', '2'));
     assert.notEqual(oldTotal, total);
     oldWorker.verify();
+    // A history that took another turn behind the copy, and is as long: the slots are of its entries' numbers, but not of its entries.
+    const turned = new Worker(workflow, join(folder, 'turned'));
+    copy(oldest, turned.data);
+    const turnedTotal = turned.invoke('2', `${API}.{run}`, '100', '2');
+    const turnedDigest = turned.invoke('digest', `${API}.{memory-digest}`);
+    assert.equal(turned.oplog().length, worker.oplog().length);
+    for (const path of slots(worker)) copy(path, path.replace(data, turned.data));
+    checkWhole({ total: turnedTotal, digest: turnedDigest }, turned.data, 'slots of another turn');
     // The new database with old slots.
     for (const path of slots(worker)) {
         rmSync(path);

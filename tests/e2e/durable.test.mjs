@@ -62,7 +62,7 @@ test('without a key every call is a new one', (t) => {
 
 test('a result that was given survives SIGKILL of the process that gave it', async (t) => {
     const worker = workerOf(t, workflow);
-    const session = worker.session();
+    const session = worker.session(t);
     const answers = [];
     for (let i = 0; i < 10; i++) answers.push(await session.call(`${WORKFLOW}.{run}(${i * 10}, 1)`));
     await session.kill();
@@ -85,7 +85,7 @@ test('an invocation that was killed is finished by whoever opens the worker next
 
 test('a second process on a worker is told who has it, and the lock dies with its owner', async (t) => {
     const worker = workerOf(t, counter);
-    const session = worker.session();
+    const session = worker.session(t);
     await session.call(`${COUNTER}.{inc-global-by}(1)`);
     const second = worker.run('invoke', `${COUNTER}.{inc-global-by}`, '1');
     assert.equal(second.status, 1, second.stderr);
@@ -99,8 +99,7 @@ test('a second process on a worker is told who has it, and the lock dies with it
 
 test('reading a worker\'s oplog does not need its lock', async (t) => {
     const worker = workerOf(t, counter);
-    const session = worker.session();
-    t.after(() => session.kill());
+    const session = worker.session(t);
     await session.call(`${COUNTER}.{inc-global-by}(1)`);
     assert.equal(worker.oplog()[0].entry.type, 'Create');
     assert.equal(worker.run('info').status, 0);
@@ -110,8 +109,7 @@ test('two workers in one data directory work at once', async (t) => {
     const data = join(scratch(t), 'data');
     const names = ['anna', 'bert', 'ümläut/../☂', 'x'.repeat(200)];
     const workers = names.map((name) => new Worker(workflow, data, name));
-    const sessions = workers.map((worker) => worker.session());
-    t.after(() => Promise.all(sessions.map((session) => session.kill())));
+    const sessions = workers.map((worker) => worker.session(t));
     for (let i = 0; i < 10; i++) await Promise.all(sessions.map((session, which) => session.call(`${WORKFLOW}.{run}(${20 + which}, 1)`)));
     assert.deepEqual(await Promise.all(sessions.map((session) => session.call(`${WORKFLOW}.{self-name}()`))), names.map((name) => `"${name}"`));
     const totals = await Promise.all(sessions.map((session) => session.call(`${WORKFLOW}.{total}()`)));
@@ -289,7 +287,7 @@ test('the process\'s own environment is not the guest\'s', (t) => {
 
 test('what an instance was told while it started is the same after every restart', async (t) => {
     const worker = workerOf(t, starting);
-    const session = worker.session();
+    const session = worker.session(t);
     const number = await session.call('started-with()');
     assert.equal(await session.call('started-with()'), number);
     await session.kill();
@@ -394,7 +392,7 @@ test('a worker that is told to stop goes on later from where it was', async (t) 
 
 test('a session that is told to stop answers what it has begun', async (t) => {
     const worker = workerOf(t, counter);
-    const session = worker.session();
+    const session = worker.session(t);
     assert.equal(await session.call(`${COUNTER}.{inc-global-by}(7)`), '');
     session.child.kill('SIGTERM');
     const { signal } = await session.end();

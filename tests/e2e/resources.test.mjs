@@ -173,7 +173,7 @@ test('handles survive a checkpoint, and a history without one', (t) => {
 
 test('handles survive SIGKILL', async (t) => {
     const { worker, call } = durable(t);
-    const session = worker.session();
+    const session = worker.session(t);
     const a = await session.call(`${API}.{[constructor]counter}("a")`);
     for (let i = 1; i <= 20; i++) await session.call(`${API}.{[method]counter.inc-by}(${a}, ${i})`);
     await session.call(`${API}.{counter("x").inc-by}(9)`);
