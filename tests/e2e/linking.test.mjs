@@ -2,6 +2,7 @@
 // instance has of its own, and what is refused. Each is written as text, built and called.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { golemAot, must, run, scratch } from '../harness.mjs';
