@@ -23,6 +23,8 @@ static const char *preamble_fault(struct slice bytes, const uint8_t *wanted)
         return "a core module where a component is expected (wasm-tools component new makes one of it)";
     if (memcmp(bytes.data, component_preamble, sizeof component_preamble) == 0)
         return "a component where a core module is expected";
+    if (wanted == component_preamble && memcmp(bytes.data + 6, component_preamble + 6, 2) == 0)
+        return "a component in another version of the binary format than 0x0d: make it with other tools";
     return "unknown version of WebAssembly";
 }
 
