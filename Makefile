@@ -33,6 +33,7 @@ INCLUDES_aot = aot $(BASE)
 INCLUDES_tools/witgen = tools/witgen aot $(BASE)
 INCLUDES_tools/golem-aot = tools/golem-aot aot $(BASE)
 INCLUDES_tests/unit = tests/unit aot tools/witgen hostimpl/wasi hostimpl/golem $(HOST)
+INCLUDES_tests/fuzz = tests/fuzz $(INCLUDES_tests/unit)
 
 RT_DIRS = $(BASE) wasm2c-rt/core wasm2c-rt/cabi wasm2c-rt/checkpoint hostimpl/store hostimpl/io hostimpl/durable \
           hostimpl/wasi hostimpl/golem hostimpl/exe
@@ -54,7 +55,7 @@ RT_LIBS = -lsqlite3 -luuid -luv -lm
 AOT_LIBS = -lcrypto -lpthread
 
 .DEFAULT_GOAL = all
-.PHONY: all help deps deps-test guests demo test unit bless bench crash lint fmt install clean
+.PHONY: all help deps deps-test deps-fuzz guests demo test unit bless bench crash fuzz fuzz-programs fuzz-link test-asan lint fmt install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -63,6 +64,8 @@ help:
 	@echo 'make demo      installs what is missing, builds, and shows a worker that survives kill -9'
 	@echo 'make test      installs what is missing, builds, and runs every test'
 	@echo 'make bless     accepts the generated C of the golden tests as it is now'
+	@echo 'make fuzz      fuzzes the readers and the values, FUZZ_SECONDS for each target, FUZZ_VALUES values'
+	@echo 'make test-asan runs the unit tests under sanitizers'
 	@echo 'make bench     prints the measurements'
 	@echo 'make lint      checks the include arrows between folders, and other rules of the tree'
 	@echo 'make install   to PREFIX (default /usr/local)'
@@ -72,6 +75,9 @@ deps:
 
 deps-test: deps
 	@tools/deps.sh test
+
+deps-fuzz: deps-test
+	@tools/deps.sh fuzz
 
 all: $(GOLEM_AOT) $(RT_LIBRARY) $(BUILD)/include/golem-aot/.stamp
 	@tools/wasm2c.sh --keep $(BUILD)/libexec/golem-aot
@@ -143,7 +149,7 @@ $(BUILD)/obj/$(1)/%.o: $(1)/%.S
 	$$(call say,CC,$$@)
 	$$(Q)$$(CC) $$(BASE_CFLAGS) $$(addprefix -I,$$(INCLUDES_$(1))) -c -o $$@ $$<
 endef
-$(foreach dir,$(RT_DIRS) aot tools/witgen tools/golem-aot tests/unit,$(eval $(call COMPILE_RULES,$(dir))))
+$(foreach dir,$(RT_DIRS) aot tools/witgen tools/golem-aot tests/unit tests/fuzz,$(eval $(call COMPILE_RULES,$(dir))))
 
 # --- tests ---
 
@@ -174,6 +180,44 @@ $(BUILD)/tests/powerloss.so: tests/crash/powerloss.c
 # The whole crash campaigns; `make test` runs a small part of each.
 crash: all guests $(BUILD)/tests/powerloss.so
 	CRASH_KILLS=500 CRASH_SYNCS=1000000 tests/run.sh crash
+
+# --- fuzzing and sanitizers: builds of their own, in folders below ---
+
+FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_RUNTIME = $(filter-out $(call objects,hostimpl/exe) $(BUILD)/obj/gen/host_functions.o,$(RT_OBJECTS))
+FUZZ_CC ?= clang-19
+FUZZ_SECONDS ?= 600
+FUZZ_VALUES ?= 10000
+SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all
+# What runs on the guest's stack must not be instrumented there: ASan knows nothing of that stack.
+ASAN_CFLAGS = -O1 -g -fno-omit-frame-pointer $(SANITIZE) --param asan-stack=0
+
+# The targets of libFuzzer, each for FUZZ_SECONDS, then the differential fuzzer with FUZZ_VALUES values.
+fuzz: fuzz-programs all
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+	@$(NODE) tests/fuzz/differential.mjs --values $(FUZZ_VALUES)
+
+fuzz-programs: deps-fuzz $(BUILD)/gen/.stamp
+	@mkdir -p $(BUILD)/fuzz/gen && cp -p $(BUILD)/gen/* $(BUILD)/gen/.stamp $(BUILD)/fuzz/gen/
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(FUZZ_CC) LDFLAGS='$(SANITIZE)' \
+	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE)' fuzz-link
+
+fuzz-link: $(patsubst %,$(BUILD)/fuzz_%,$(FUZZ_TARGETS))
+
+$(BUILD)/obj/libfuzzrt.a: $(FUZZ_RUNTIME)
+	@rm -f $@
+	$(call say,AR,$@)
+	$(Q)$(AR) rcsD $@ $^
+
+$(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(BUILD)/obj/libfuzzrt.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) -no-pie -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(RT_LIBS) $(AOT_LIBS)
+
+# The unit tests under ASan and UBSan; a report in a file is a failure, whatever the test says.
+test-asan: deps-test $(BUILD)/gen/.stamp
+	@mkdir -p $(BUILD)/asan/gen && cp -p $(BUILD)/gen/* $(BUILD)/gen/.stamp $(BUILD)/asan/gen/
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS='$(ASAN_CFLAGS)' LDFLAGS='$(SANITIZE)' unit
+	@BUILD=$(BUILD)/asan tests/run.sh asan
 
 demo: deps-test
 	@$(MAKE) --no-print-directory all $(BUILD)/guests/workflow.wasm

@@ -194,22 +194,29 @@ static void put_forwarder(const struct preparation *preparation, uint32_t func, 
     ga_buf_free(&body);
 }
 
+/* A section as it was; one of no entries if it was absent. */
+static struct core_section old_section(const struct preparation *preparation, enum core_section_id id)
+{
+    static const uint8_t no_entries[] = {0};
+    struct core_section section = preparation->parts->sections[id];
+    return section.data ? section : (struct core_section){no_entries, sizeof no_entries};
+}
+
 /* Begins a section that has `added` more entries than it had; returns where the old ones begin. */
 static const uint8_t *put_count(const struct preparation *preparation, enum core_section_id id, uint32_t added,
                                 struct ga_buf *section)
 {
-    const struct core_section *old = &preparation->parts->sections[id];
-    struct ga_reader in = {old->data, old->data, old->data + old->size, false};
-    uint64_t count = old->data ? ga_read_leb_u(&in, 32) : 0;
-    ga_buf_leb_u(section, count + added);
+    struct core_section old = old_section(preparation, id);
+    struct ga_reader in = {old.data, old.data, old.data + old.size, false};
+    ga_buf_leb_u(section, ga_read_leb_u(&in, 32) + added);
     return in.at;
 }
 
 static void put_functions(const struct preparation *preparation, struct ga_buf *section)
 {
-    const struct core_section *old = &preparation->parts->sections[SECTION_FUNCTION];
+    struct core_section old = old_section(preparation, SECTION_FUNCTION);
     const uint8_t *at = put_count(preparation, SECTION_FUNCTION, preparation->forwarded.count, section);
-    ga_buf_append(section, at, (size_t)(old->data + old->size - at));
+    ga_buf_append(section, at, (size_t)(old.data + old.size - at));
     for (uint32_t i = 0; i < preparation->forwarded.count; i++)
         ga_buf_leb_u(section, preparation->parts->funcs.items[preparation->forwarded.items[i]]);
 }
@@ -217,7 +224,7 @@ static void put_functions(const struct preparation *preparation, struct ga_buf *
 static void put_elements(const struct preparation *preparation, struct ga_buf *section)
 {
     const struct core_parts *parts = preparation->parts;
-    const struct core_section *old = &parts->sections[SECTION_ELEMENT];
+    struct core_section old = old_section(preparation, SECTION_ELEMENT);
     bool declares = preparation->forwarded.count > 0;
     const uint8_t *at = put_count(preparation, SECTION_ELEMENT, declares ? 1 : 0, section);
     for (uint32_t i = 0; i < parts->element_imports.count; i++) {
@@ -226,7 +233,7 @@ static void put_elements(const struct preparation *preparation, struct ga_buf *s
         ga_buf_leb_u(section, preparation->forwarder[import->func]);
         at = import->end;
     }
-    ga_buf_append(section, at, (size_t)(old->data + old->size - at));
+    ga_buf_append(section, at, (size_t)(old.data + old.size - at));
     if (!declares)
         return;
     ga_buf_u8(section, 3); /* declarative */
@@ -344,11 +351,11 @@ static void put_body(const struct core_parts *parts, uint32_t body_index, uint32
 static void put_code(const struct preparation *preparation, struct ga_buf *section)
 {
     const struct core_parts *parts = preparation->parts;
-    const struct core_section *old = &parts->sections[SECTION_CODE];
+    struct core_section old = old_section(preparation, SECTION_CODE);
     const uint8_t *at = put_count(preparation, SECTION_CODE, preparation->forwarded.count, section);
     uint32_t next = 0;
     if (!parts->tail_calls.count)
-        ga_buf_append(section, at, (size_t)(old->data + old->size - at));
+        ga_buf_append(section, at, (size_t)(old.data + old.size - at));
     else
         for (uint32_t i = 0; i < parts->bodies.count; i++)
             put_body(parts, i, &next, section);

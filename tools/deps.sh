@@ -6,6 +6,7 @@
 #     build   compile the project, and components with it: C compiler, libraries, wasm2c
 #     test    build, and: Criterion, a C compiler for wasm with its libc, node with the component tools
 #     bench   as test (guests are compiled for the benchmarks too)
+#     fuzz    test, and: clang's libFuzzer and sanitizers
 #     lint    clang-format, clang-tidy
 #     all     everything above
 #
@@ -18,6 +19,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 build_packages="gcc libc6-dev make pkg-config ca-certificates debian-archive-keyring libsqlite3-dev libuv1-dev
     uuid-dev libcurl4-openssl-dev libssl-dev libxxhash-dev libzstd-dev libjansson-dev libsimde-dev"
 test_packages="libcriterion-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 sqlite3"
+fuzz_packages="libclang-rt-19-dev"
 lint_packages="clang-format-19 clang-tidy-19"
 
 node_version_min=18
@@ -99,14 +101,16 @@ npm_install() {
 
 [ $# -gt 0 ] || usage
 want_test=false
+want_fuzz=false
 want_lint=false
 want_build=false
 for word in "$@"; do
     case $word in
         build) want_build=true ;;
         test | bench) want_build=true want_test=true ;;
+        fuzz) want_build=true want_test=true want_fuzz=true ;;
         lint) want_lint=true ;;
-        all) want_build=true want_test=true want_lint=true ;;
+        all) want_build=true want_test=true want_fuzz=true want_lint=true ;;
         *) usage ;;
     esac
 done
@@ -114,6 +118,7 @@ done
 packages=
 if $want_build; then packages="$packages $build_packages"; fi
 if $want_test; then packages="$packages $test_packages"; fi
+if $want_fuzz; then packages="$packages $fuzz_packages"; fi
 if $want_lint; then packages="$packages $lint_packages"; fi
 packages_install "$packages"
 if $want_build; then "$top/tools/wasm2c.sh"; fi
