@@ -11,8 +11,9 @@ const unescape = (text) => text.replace(/\\(?:u\{([0-9a-fA-F]+)\}|(.))/gsu, (_, 
     code ? String.fromCodePoint(parseInt(code, 16)) : ESCAPES[char] ?? char);
 
 class Reader {
-    constructor(text) {
+    constructor(text, keepNone) {
         this.text = text;
+        this.keepNone = keepNone;
         this.at = 0;
         this.next();
     }
@@ -56,7 +57,7 @@ class Reader {
             return this.take(':') ? [name, this.value()] : [name];
         });
         if (members.every((member) => member.length === 1)) return { flags: members.map(([name]) => name).sort() };
-        return { record: members.filter(([, value]) => value?.label !== 'none').sort(([a], [b]) => (a < b ? -1 : 1)) };
+        return { record: members.filter(([, value]) => this.keepNone || value?.label !== 'none').sort(([a], [b]) => (a < b ? -1 : 1)) };
     }
     value() {
         const { kind, text } = this.next();
@@ -85,9 +86,9 @@ function number(text) {
     return Number(text.replace('inf', 'Infinity'));
 }
 
-/** The tree of a value. */
-export function wave(text) {
-    const reader = new Reader(text);
+/** The tree of a value. keepNone: fields of records that are none are kept. */
+export function wave(text, { keepNone = false } = {}) {
+    const reader = new Reader(text, keepNone);
     const value = reader.value();
     if (reader.token.kind !== 'end') throw new Error(`text after the value: ${text.slice(0, 200)}`);
     return value;
