@@ -168,8 +168,8 @@ $(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c $(wildcard tests/gue
 	$(call say,GUEST,$@)
 	$(Q)$(NODE) tests/guests/build.mjs tests/guests/$*.wit tests/guests/$*.c $@
 
-test: deps-test
-	@$(MAKE) --no-print-directory all unit guests $(BUILD)/tests/powerloss.so
+test: deps-fuzz
+	@$(MAKE) --no-print-directory all unit guests fuzz-programs $(BUILD)/tests/powerloss.so
 	@tests/run.sh
 
 $(BUILD)/tests/powerloss.so: tests/crash/powerloss.c
@@ -194,11 +194,10 @@ ASAN_CFLAGS = -O1 -g -fno-omit-frame-pointer $(SANITIZE) --param asan-stack=0
 
 # The targets of libFuzzer, each for FUZZ_SECONDS, then the differential fuzzer with FUZZ_VALUES values.
 fuzz: fuzz-programs all
-	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run.sh fuzz
 	@$(NODE) tests/fuzz/differential.mjs --values $(FUZZ_VALUES)
 
-fuzz-programs: deps-fuzz $(BUILD)/gen/.stamp
-	@mkdir -p $(BUILD)/fuzz/gen && cp -p $(BUILD)/gen/* $(BUILD)/gen/.stamp $(BUILD)/fuzz/gen/
+fuzz-programs: deps-fuzz
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=$(FUZZ_CC) LDFLAGS='$(SANITIZE)' \
 	    CFLAGS='-O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link $(SANITIZE)' fuzz-link
 
@@ -214,8 +213,7 @@ $(BUILD)/fuzz_%: $(BUILD)/obj/tests/fuzz/fuzz_%.o $(WITGEN_LIBRARY) $(AOT_LIBRAR
 	$(Q)$(CC) -no-pie -fsanitize=fuzzer -o $@ $^ $(LDFLAGS) $(RT_LIBS) $(AOT_LIBS)
 
 # The unit tests under ASan and UBSan; a report in a file is a failure, whatever the test says.
-test-asan: deps-test $(BUILD)/gen/.stamp
-	@mkdir -p $(BUILD)/asan/gen && cp -p $(BUILD)/gen/* $(BUILD)/gen/.stamp $(BUILD)/asan/gen/
+test-asan: deps-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan CFLAGS='$(ASAN_CFLAGS)' LDFLAGS='$(SANITIZE)' unit
 	@BUILD=$(BUILD)/asan tests/run.sh asan
 

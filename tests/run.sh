@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every test of the project and ends with one line, "N passed, N failed". Called by `make test`, when all is built.
-# Optional arguments name the groups to run: lint unit bench e2e crash (all without).
+# Optional arguments name the groups to run: lint unit fuzz e2e crash bench (these without), asan (`make test-asan`).
 set -u
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
@@ -8,7 +8,7 @@ node=${NODE:-node}
 passed=0 failed=0
 logs=$build/test-logs
 mkdir -p "$logs"
-groups=${*:-lint unit e2e crash bench}
+groups=${*:-lint unit fuzz e2e crash bench}
 
 heading() { printf '\n== %s\n' "$*"; }
 tail_of() { tail -n "${2:-60}" "$1"; }
@@ -38,6 +38,27 @@ unit_test() { # one Criterion program; its closing line has the counts
     if [ "$tested" -eq "$passing" ]; then echo "ok      $name ($passing)"; else echo "FAILED  $name"; tail_of "$log"; fi
 }
 
+sanitized_test() { # one Criterion program of a build with sanitizers; a report in a file is a failure, whatever the program says
+    local program=$1 name reports
+    name=$(basename "$program") reports=$logs/$(basename "$program").report
+    rm -f "$reports".*
+    ASAN_OPTIONS=log_path=$reports LSAN_OPTIONS=suppressions=tests/unit/lsan.supp:print_suppressions=0 \
+        UBSAN_OPTIONS=print_stacktrace=1:log_path=$reports unit_test "$program"
+    # Without an error in it, a report is ASan's note that it knows nothing of the guest's stack.
+    local bad
+    bad=$(grep -lE 'ERROR: [A-Za-z]+Sanitizer:|runtime error:' "$reports".* 2>/dev/null | head -n 3)
+    [ -n "$bad" ] || return 0
+    count 0 1; echo "FAILED  $name: reports of sanitizers"; for report in $bad; do tail_of "$report" 40; done
+}
+
+fuzz_target() { # seconds program: libFuzzer from the stored corpus on; new inputs are kept in the build
+    local seconds=$1 program=$2 name found
+    name=$(basename "$program") found=$build/fuzz/found/$(basename "$program")
+    mkdir -p "$found"
+    one "$name" timeout $((seconds * 2 + 120)) "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=3000 -max_len=16384 \
+        -verbosity=0 -artifact_prefix="$found/" "$found" "tests/fuzz/corpus/${name#fuzz_}"
+}
+
 node_tests() { # group files...: node's test runner; its closing lines have the counts
     local name=$1 log; shift
     [ $# -gt 0 ] || return 0
@@ -57,6 +78,8 @@ for group in $groups; do
     unit) for program in "$build"/tests/test_*; do [ -x "$program" ] && unit_test "$program"; done ;;
     e2e) node_tests e2e $(ls tests/e2e/*.test.mjs tests/golden/*.test.mjs 2>/dev/null) ;;
     crash) node_tests crash $(ls tests/crash/*.test.mjs 2>/dev/null) ;;
+    asan) for program in "$build"/tests/test_*; do [ -x "$program" ] && sanitized_test "$program"; done ;;
+    fuzz) for program in "$build"/fuzz/fuzz_*; do [ -x "$program" ] && fuzz_target "${FUZZ_SECONDS:-6}" "$program"; done ;;
     bench) one bench-once "$node" bench/bench.mjs --once ;;
     *) echo "unknown group $group"; exit 2 ;;
     esac

@@ -267,6 +267,8 @@ Test(cabi_wave, random_values_of_random_types_come_back)
         free(back);
         ga_arena_reset(&arena);
     }
+    ga_buf_free(&before);
+    ga_buf_free(&after);
 }
 
 Test(cabi_wave, text_cut_anywhere_is_refused_or_shorter)

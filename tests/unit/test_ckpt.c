@@ -368,6 +368,7 @@ Test(ckpt, dirty_pages_are_those_that_differ_from_the_full_image)
         }
         write_ckpt(ckpt, 1);
     }
+    free(image);
 }
 
 Test(ckpt, dirty_ranges_larger_than_one_request)

@@ -36,9 +36,12 @@ static void write_at_guest(uint64_t *flat)
     *memory_at(flat[0]) = 1;
 }
 
+/* These do on purpose what a sanitizer would stop. */
+#define FAULTY __attribute__((no_sanitize("undefined"), no_sanitize("address")))
+
 static volatile int zero, dividend = 7;
 
-static void divide_guest(uint64_t *flat)
+FAULTY static void divide_guest(uint64_t *flat)
 {
     flat[0] = (uint64_t)(dividend / zero);
 }
@@ -180,13 +183,13 @@ static uint64_t fault_in_memory_host(const struct rt_lower *lower, uint64_t *fla
     return *memory_at(flat[0]);
 }
 
-static uint64_t null_host(const struct rt_lower *lower, uint64_t *flat)
+FAULTY static uint64_t null_host(const struct rt_lower *lower, uint64_t *flat)
 {
     (void)lower;
     return *(volatile uint64_t *)(flat[1]);
 }
 
-static uint64_t divide_host(const struct rt_lower *lower, uint64_t *flat)
+FAULTY static uint64_t divide_host(const struct rt_lower *lower, uint64_t *flat)
 {
     (void)lower, (void)flat;
     return (uint64_t)(dividend / zero);
@@ -216,7 +219,7 @@ static void arena_beyond_guest(uint64_t *flat)
     *(volatile char *)(RT_ARENA_BASE + REGION_ARENA_BYTES - 1) = 1;
 }
 
-static void null_guest(uint64_t *flat)
+FAULTY static void null_guest(uint64_t *flat)
 {
     *(volatile char *)flat[1] = 1;
 }
