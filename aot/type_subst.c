@@ -328,7 +328,9 @@ enum ga_status type_ascribe(struct type_scope *scope, struct type_extern actual,
     enum ga_status status = type_resolve(scope, desc, name, false, offset, out);
     if (status != GA_OK)
         return status;
-    type_resources fresh = {.items = scope->resources.items + before, .count = scope->resources.count - before};
+    type_resources fresh = {.count = scope->resources.count - before};
+    if (fresh.count > 0)
+        fresh.items = scope->resources.items + before;
     struct type_subst *subst = type_subst_new(scope, offset);
     struct type_path path = {NULL, "type of the export", name};
     type_subst_bind(subst, &fresh);

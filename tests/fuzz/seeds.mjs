@@ -79,6 +79,12 @@ const COMPONENTS = {
     outer: `(component $top (core module $m (func (export "f"))) (type $t (tuple u8 u16))
         (component $in (alias outer $top $m (core module $mm)) (alias outer $top $t (type $tt)) (core instance $i (instantiate $mm)))
         (instance $a (instantiate $in)) (instance $b (instantiate $in)))`,
+    ascribed: `(component
+        (component $A (component $e) (type $u u8) (type $r' (resource (rep i32)))
+          (export "r" (type $r')) (export "f" (component $e)) (export "n" (type $u)))
+        (instance $a (instantiate $A))
+        (export "i" (instance $a) (instance (export "r" (type (sub resource))) (export "f" (component))))
+        (export "c" (component $A) (component (export "f" (component)))))`,
     async: `(component (core func (canon waitable-set.new)) (type $s (stream u8)) (core func (canon stream.new $s)) (core func (canon task.return)))`,
     table: `(component
         (core module $shim (table (export "t") 2 funcref) (type $f (func (param i32) (result i32)))
