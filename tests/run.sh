@@ -52,11 +52,13 @@ sanitized_test() { # one Criterion program of a build with sanitizers; a report 
 }
 
 fuzz_target() { # seconds program: libFuzzer from the stored corpus on; new inputs are kept in the build
-    local seconds=$1 program=$2 name found
+    local seconds=$1 program=$2 name found corpus
     name=$(basename "$program") found=$build/fuzz/found/$(basename "$program")
+    corpus=tests/fuzz/corpus/${name#fuzz_}
+    [ -d "$corpus" ] || corpus=tests/fuzz/corpus/component # bin and link read the same
     mkdir -p "$found"
     one "$name" timeout $((seconds * 2 + 120)) "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=3000 -max_len=16384 \
-        -verbosity=0 -artifact_prefix="$found/" "$found" "tests/fuzz/corpus/${name#fuzz_}"
+        -verbosity=0 -artifact_prefix="$found/" "$found" "$corpus"
 }
 
 node_tests() { # group files...: node's test runner; its closing lines have the counts

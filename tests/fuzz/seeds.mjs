@@ -1,12 +1,13 @@
 // First inputs for the targets of libFuzzer: what the project's own texts say, in the smallest form.
 //
-//   node tests/fuzz/seeds.mjs DIRECTORY        writes DIRECTORY/<target>/<name>
+//   node tests/fuzz/seeds.mjs DIRECTORY        writes DIRECTORY/<corpus>/<name>
 //
-// The stored corpus (corpus/) is what a long run made of them, reduced by `tests/fuzz/run.sh --reduce`.
+// The stored corpus is these (under their names) and what long runs made of them (see README.md).
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
+import { makeCase } from './differential.mjs';
 
 const CORE = {
     plain: `(module (memory (export "m") 1 4) (global $g (export "g") (mut i32) (i32.const 7))
@@ -121,13 +122,10 @@ if (!directory) {
     process.stderr.write('usage: node tests/fuzz/seeds.mjs DIRECTORY\n');
     process.exit(2);
 }
-const put = Object.fromEntries(['bin', 'link', 'core', 'wave', 'decode', 'oplog', 'wit'].map((name) => [name, target(directory, name)]));
+const put = Object.fromEntries(['component', 'core', 'wave', 'decode', 'oplog', 'wit'].map((name) => [name, target(directory, name)]));
 for (const [name, text] of Object.entries(CORE)) put.core(name, await parse(text));
-for (const [name, text] of Object.entries(COMPONENTS)) {
-    const bytes = await parse(text);
-    put.bin(name, bytes);
-    put.link(name, bytes);
-}
+for (const [name, text] of Object.entries(COMPONENTS)) put.component(name, await parse(text));
+for (const [seed, groups] of [[3, 1], [7, 1], [12, 1], [15, 2]]) put.component(`values${seed}`, await parse(makeCase(seed, groups).text));
 for (let type = 0; type < 48; type++) put.wave(`t${type}`, Buffer.concat([Buffer.from([type]), Buffer.from(WAVE[type % WAVE.length])]));
 for (let type = 0; type < 48; type++) put.decode(`t${type}`, Buffer.from([type, ...Array.from({ length: 24 }, (_, i) => i % 3)]));
 for (let kind = 1; kind <= 33; kind++)
