@@ -7,11 +7,17 @@
  *   run       by durability class, see below
  *   lower     the result, and give lent handles back
  *
- * class                   live                                          replay pure, observe, custom   run
- * run read-/write-local,      run, append                                   take the entry, compare, decode
- *   read-remote
- * write-remote            commit, run, append, commit                   the same write-remote-batched    run, append,
- * commit                           the same
+ *   class                     live                           replay
+ *   pure, observe, custom     run                            run
+ *   read-local, write-local,  run, append                    take the entry, compare, decode
+ *     read-remote
+ *   write-derived             run, append                    the same
+ *   write-remote              commit, run, append, commit    the same
+ *   write-batched             run, append, commit            the same
+ *
+ * write-derived waits for nothing, though Golem has it as a remote write: its result follows from the oplog alone
+ * (a key from the place in it), and is known to the guest only. Whatever carries it out of the worker is an output, and
+ * commits this entry first; what was lost before that, nobody has seen, and it is made again.
  *
  * Nothing here allocates once buffers have grown, and nothing enters the kernel (the clock is the vDSO's coarse one).
  */
@@ -33,10 +39,11 @@ enum {
 static const struct {
     bool recorded, commit_before, commit_after;
 } CLASSES[] = {
-    [DURABLE_PURE] = {false, false, false},        [DURABLE_OBSERVE] = {false, false, false},
-    [DURABLE_READ_LOCAL] = {true, false, false},   [DURABLE_WRITE_LOCAL] = {true, false, false},
-    [DURABLE_READ_REMOTE] = {true, false, false},  [DURABLE_WRITE_REMOTE] = {true, true, true},
-    [DURABLE_WRITE_BATCHED] = {true, false, true}, [DURABLE_CUSTOM] = {false, false, false},
+    [DURABLE_PURE] = {false, false, false},         [DURABLE_OBSERVE] = {false, false, false},
+    [DURABLE_READ_LOCAL] = {true, false, false},    [DURABLE_WRITE_LOCAL] = {true, false, false},
+    [DURABLE_READ_REMOTE] = {true, false, false},   [DURABLE_WRITE_REMOTE] = {true, true, true},
+    [DURABLE_WRITE_BATCHED] = {true, false, true},  [DURABLE_CUSTOM] = {false, false, false},
+    [DURABLE_WRITE_DERIVED] = {true, false, false},
 };
 
 /* --- the tick --- */

@@ -39,9 +39,10 @@
 #include "ga_hash.h"
 #include "ga_utf8.h"
 
-static const char *const FUNCTION_TYPES[] = {"Pure",       "Observe",     "ReadLocal",          "WriteLocal",
-                                             "ReadRemote", "WriteRemote", "WriteRemoteBatched", "Custom",
-                                             NULL};
+/* By enum durability. The last is DURABLE_WRITE_DERIVED, which Golem does not tell apart. */
+static const char *const FUNCTION_TYPES[] = {"Pure",        "Observe",     "ReadLocal",          "WriteLocal",
+                                             "ReadRemote",  "WriteRemote", "WriteRemoteBatched", "Custom",
+                                             "WriteRemote", NULL};
 static const char *const ERROR_KINDS[] = {"Unknown", "InvalidRequest", "StackOverflow", "OutOfMemory", NULL};
 static const char *const LOG_LEVELS[] = {"Stdout", "Stderr", "Trace",    "Debug", "Info",
                                          "Warn",   "Error",  "Critical", NULL};

@@ -26,13 +26,14 @@
 
 static struct shared {
     uint64_t result, live_calls, restored, calls_replayed, observed;
-    int status; /* enum ga_status of the last step */
+    uint64_t received; /* by the world outside, from host_write */
+    int status;        /* enum ga_status of the last step */
     char text[1024], output[256];
 } *shared;
 
 /* How this process's guest and host behave. Guests that behave in another way than before are what divergence is. */
 static struct {
-    uint64_t argument_offset, result_offset, early, other_function, promise_done;
+    uint64_t argument_offset, result_offset, early, other_function, promise_done, killed_in_write;
 } behaviour;
 
 static char directory[64];
@@ -80,10 +81,18 @@ static void host_read(struct worker *worker, const void *params, void *result)
 
 static void host_write(struct worker *worker, const void *params, void *result)
 {
-    (void)params;
     shared->live_calls++;
     cr_assert(journal_is_committed(&worker->journal), "all before an external write is durable");
+    shared->received = *(const uint64_t *)params;
+    if (behaviour.killed_in_write)
+        raise(SIGKILL);
     *(uint64_t *)result = random_u64();
+}
+
+/* Another one each time it is made, unlike a real key: one that was lost could not come back. */
+static void host_derive(struct worker *worker, const void *params, void *result)
+{
+    host_read(worker, params, result);
 }
 
 /* Notes whether something is waiting for the disk; not for the guest, which must not see the difference. */
@@ -158,6 +167,7 @@ static void host_close(struct worker *worker, const void *params, void *result)
 #define HOST_MAP(X)                  \
     X(read, DURABLE_READ_LOCAL)      \
     X(write, DURABLE_WRITE_REMOTE)   \
+    X(derive, DURABLE_WRITE_DERIVED) \
     X(is_committed, DURABLE_OBSERVE) \
     X(observe, DURABLE_OBSERVE)      \
     X(mark, DURABLE_CUSTOM)          \
@@ -241,6 +251,16 @@ static void guest_write(uint64_t *flat)
     call_is_committed(0);
 }
 
+/* Its argument: whether the key goes out of the worker by a write before the result does. */
+static void guest_derive(uint64_t *flat)
+{
+    uint64_t key = call_derive(0);
+    call_is_committed(0);
+    if (flat[0])
+        call_write(key);
+    flat[0] = key;
+}
+
 static void guest_total(uint64_t *flat)
 {
     flat[0] = root->total;
@@ -281,7 +301,7 @@ static const struct rt_export exports[] = {
     {"", "mixed", &u64_to_u64, OPTIONS, guest_mixed, NULL},  {"", "write", &u64_to_u64, OPTIONS, guest_write, NULL},
     {"", "total", &none_to_u64, OPTIONS, guest_total, NULL}, {"", "trap", &u64_to_u64, OPTIONS, guest_trap, NULL},
     {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},   {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
-    {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},
+    {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},  {"", "derive", &u64_to_u64, OPTIONS, guest_derive, NULL},
 };
 
 const struct rt_component golem_component = {
@@ -478,6 +498,23 @@ Test(replay, an_external_write_waits_for_all_before_it_and_the_guest_for_its_rec
 {
     value_of("write", "0", NULL);
     cr_assert_eq(shared->observed, 1, "not committed before, committed after");
+    must_verify();
+}
+
+Test(replay, a_derived_value_waits_for_no_disk_and_is_durable_before_it_leaves_the_worker)
+{
+    int wait_status;
+    value_of("derive", "0", NULL);
+    cr_assert_eq(shared->observed, 0, "nothing was committed for it");
+    behaviour.killed_in_write = 1;
+    waitpid(start_process("derive", "1", "k"), &wait_status, 0);
+    cr_assert(WIFSIGNALED(wait_status));
+    uint64_t received = shared->received;
+    behaviour.killed_in_write = 0;
+    cr_assert_eq(value_of("derive", "1", "k"), received, "what the world has seen is still so after the crash");
+    cr_assert_eq(shared->live_calls, 1, "the write alone");
+    cr_assert_eq(shared->received, received);
+    cr_assert_str_eq(kinds(), "CIcDIccD");
     must_verify();
 }
 

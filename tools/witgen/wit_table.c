@@ -12,6 +12,7 @@ static const struct {
     {"write-local", "DURABLE_WRITE_LOCAL", true},
     {"read-remote", "DURABLE_READ_REMOTE", true},
     {"write-remote", "DURABLE_WRITE_REMOTE", true},
+    {"write-derived", "DURABLE_WRITE_DERIVED", true},
     {"write-batched", "DURABLE_WRITE_BATCHED", true},
     {"custom", "DURABLE_CUSTOM", false},
 };
