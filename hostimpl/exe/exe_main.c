@@ -41,17 +41,18 @@ static const char HELP_AFTER[] =
 struct verb {
     const char *name, *synopsis, *text;
     int (*run)(struct exe_options *options, int count, char **words);
+    bool looks; /* at what is kept of a worker, and nothing is of an ephemeral one */
 };
 
 static const struct verb VERBS[] = {
-    {"invoke", "FN [VALUE]...", "call a function, print its result", exe_invoke},
-    {"invoke", "--stdin", "one call a line, FN(VALUE, ...); one answer a line", exe_invoke},
-    {"run", "[ARGUMENT]...", "wasi:cli/run; recorded only with --data, --worker or --key", exe_run},
-    {"oplog", "[--json] [--last N]", "print the worker's oplog", exe_oplog},
-    {"checkpoint", "", "take a checkpoint now", exe_checkpoint},
-    {"verify", "", "replay the whole oplog and compare with what was recorded", exe_verify},
-    {"info", "[--restore]", "what there is of the worker; --restore: and how long restoring it takes", exe_info},
-    {"complete", "INDEX [TEXT]", "complete the worker's promise of that oplog index", exe_complete},
+    {"invoke", "FN [VALUE]...", "call a function, print its result", exe_invoke, false},
+    {"invoke", "--stdin", "one call a line, FN(VALUE, ...); one answer a line", exe_invoke, false},
+    {"run", "[ARGUMENT]...", "wasi:cli/run; recorded only with --data, --worker or --key", exe_run, false},
+    {"oplog", "[--json] [--last N]", "print the worker's oplog", exe_oplog, true},
+    {"checkpoint", "", "take a checkpoint now", exe_checkpoint, true},
+    {"verify", "", "replay the whole oplog and compare with what was recorded", exe_verify, true},
+    {"info", "[--restore]", "what there is of the worker; --restore: and how long restoring it takes", exe_info, true},
+    {"complete", "INDEX [TEXT]", "complete the worker's promise of that oplog index", exe_complete, true},
 };
 
 static void print_help(const struct exe_options *options)
@@ -259,9 +260,13 @@ static int read_option(struct exe_options *options, int count, char **words, int
 
 static int run_verb(struct exe_options *options, int count, char **words)
 {
-    for (size_t i = 0; i < sizeof VERBS / sizeof *VERBS; i++)
-        if (strcmp(VERBS[i].name, words[0]) == 0)
-            return VERBS[i].run(options, count - 1, words + 1);
+    for (size_t i = 0; i < sizeof VERBS / sizeof *VERBS; i++) {
+        if (strcmp(VERBS[i].name, words[0]) != 0)
+            continue;
+        if (VERBS[i].looks && options->ephemeral)
+            return exe_usage(options, "with --ephemeral nothing is kept for %s to look at", words[0]);
+        return VERBS[i].run(options, count - 1, words + 1);
+    }
     return exe_usage(options, "there is no verb %s", words[0]);
 }
 

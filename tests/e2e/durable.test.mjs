@@ -466,6 +466,15 @@ test('the same input twice in two workers gives the same shape of history', (t) 
     assert.deepEqual(history('two'), one);
 });
 
+test('what nothing is kept of cannot be looked at', (t) => {
+    const folder = scratch(t);
+    for (const verb of [['oplog'], ['verify'], ['checkpoint'], ['info'], ['info', '--restore'], ['complete', '3', 'x']]) {
+        const { status, signal, stderr } = run(counter, ['--ephemeral', ...verb], { cwd: folder });
+        assert.equal(signal ?? status, 2, `${verb}: ${stderr}`);
+        assert.match(stderr, new RegExp(`with --ephemeral nothing is kept for ${verb[0]} to look at`));
+    }
+});
+
 test('wrong usage ends with 2 and says what is right', (t) => {
     const folder = scratch(t);
     for (const args of [[], ['fly'], ['--fly', 'invoke', 'f'], ['invoke'], ['--env', 'NOVALUE', 'invoke', 'f'], ['--data'], ['--worker', '', 'info']]) {
