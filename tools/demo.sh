@@ -18,12 +18,12 @@ say '1. A component becomes a native executable'
 run "$build/bin/golem-aot" build "$build/guests/workflow.wasm" -o "$program"
 ls -l "$build/guests/workflow.wasm" "$program" | awk '{ print "  " $5 " bytes  " $NF }'
 
-say '2. A worker starts an invocation of 40,000 recorded calls over 64 MiB of memory, and is killed with SIGKILL after a second'
+say '2. A worker starts an invocation of some seconds, 4,000 recorded calls over 64 MiB of memory; after three it is killed with SIGKILL'
 worker=("$program" --data "$data" --worker demo)
-echo "\$ $program --data DATA --worker demo --key night-shift invoke '$api.{run-slow}' 40000 64 40 &"
-"${worker[@]}" --key night-shift invoke "$api.{run-slow}" 40000 64 40 &
+echo "\$ $program --data DATA --worker demo --key night-shift invoke '$api.{run-slow}' 4000 64 800 &"
+"${worker[@]}" --key night-shift invoke "$api.{run-slow}" 4000 64 800 &
 pid=$!
-sleep 1
+sleep 3
 if kill -9 $pid 2>/dev/null; then echo "\$ kill -9 $pid"; fi
 wait $pid 2>/dev/null || true
 
@@ -32,12 +32,12 @@ run "${worker[@]}" info
 
 say '4. The same request, with the same key: the worker maps the checkpoint, replays the tail, and finishes the invocation'
 start=$(date +%s%N)
-result=$(run "${worker[@]}" --key night-shift invoke "$api.{run-slow}" 40000 64 40 | tee /dev/stderr | tail -n 1)
+result=$(run "${worker[@]}" --key night-shift invoke "$api.{run-slow}" 4000 64 800 | tee /dev/stderr | tail -n 1)
 echo "  after $((($(date +%s%N) - start) / 1000000)) ms"
 
 say '5. Asked once more, the key answers with its result; nothing runs again'
 start=$(date +%s%N)
-again=$(run "${worker[@]}" --key night-shift invoke "$api.{run-slow}" 40000 64 40 | tee /dev/stderr | tail -n 1)
+again=$(run "${worker[@]}" --key night-shift invoke "$api.{run-slow}" 4000 64 800 | tee /dev/stderr | tail -n 1)
 echo "  after $((($(date +%s%N) - start) / 1000000)) ms"
 [ "$result" = "$again" ] || { echo 'the results differ'; exit 1; }
 

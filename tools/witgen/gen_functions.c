@@ -2,9 +2,9 @@
 #include "gen.h"
 
 /*
- * host_functions.c: for each function a thunk, which takes the parameters out of the native tuple, and its struct host_func; for each
- * resource its struct cabi_resource. All are objects of their own (-fdata-sections), so that the linker keeps those that
- * a component's imports name.
+ * host_functions.c: for each function a thunk, which takes the parameters out of the native tuple, and its struct
+ * host_func; for each resource its struct cabi_resource. All are objects of their own (-fdata-sections), so that the
+ * linker keeps those that a component's imports name.
  */
 static const char *resource_ref(void *context, const struct type_resource *resource)
 {
