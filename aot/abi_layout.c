@@ -122,7 +122,7 @@ static void layout_record(struct ga_arena *arena, struct abi_layout *layout, con
 {
     uint32_t *offsets = ga_arena_array(arena, type->member_count, sizeof *offsets);
     uint32_t *native_offsets = ga_arena_array(arena, type->member_count, sizeof *native_offsets);
-    uint64_t size = 0, native_size = 0;
+    uint64_t size = 0, native_size = 0, value_size = 0;
 
     layout->align = layout->native_align = 1;
     layout->plain = true;
@@ -134,6 +134,7 @@ static void layout_record(struct ga_arena *arena, struct abi_layout *layout, con
         native_offsets[i] = saturate(native_size);
         size += field->size;
         native_size += field->native_size;
+        value_size += field->size;
         layout->align = max_u32(layout->align, field->align);
         layout->native_align = max_u32(layout->native_align, field->native_align);
         layout->has_handles |= field->has_handles;
@@ -142,7 +143,7 @@ static void layout_record(struct ga_arena *arena, struct abi_layout *layout, con
     }
     layout->size = saturate(align_to(size, layout->align));
     layout->native_size = saturate(align_to(native_size, layout->native_align));
-    layout->plain &= layout->size == layout->native_size;
+    layout->plain &= layout->size == layout->native_size && layout->size == value_size;
     layout->offsets = offsets;
     layout->native_offsets = native_offsets;
 }

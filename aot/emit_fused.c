@@ -141,20 +141,6 @@ static bool has_payload(const struct type_val *type)
     return false;
 }
 
-/* All of its bytes are values, none lies between them, and every pattern is valid. */
-static bool is_dense(const struct fused *fused, const struct type_val *type)
-{
-    uint32_t size = 0;
-    if (!layout_of(fused, type)->plain)
-        return false;
-    for (uint32_t i = 0; i < type->member_count; i++) {
-        if (!is_dense(fused, type->members[i].type))
-            return false;
-        size += layout_of(fused, type->members[i].type)->size;
-    }
-    return type->member_count == 0 || size == layout_of(fused, type)->size;
-}
-
 static uint32_t flags_mask(const struct type_val *type)
 {
     return type->member_count >= 32 ? UINT32_MAX : (1u << type->member_count) - 1;
@@ -267,7 +253,7 @@ static void put_stored(struct fused *fused, const struct type_val *from, const s
         put_stored_variant(fused, from, into, offset);
         return;
     default:
-        if (is_dense(fused, from))
+        if (layout_of(fused, from)->plain)
             PUT(fused, "memcpy(%s, %s, %u);", to, at, layout_of(fused, from)->size);
         else
             put_stored_record(fused, from, into, offset);
@@ -313,7 +299,7 @@ static const char *list_call(struct fused *fused, const struct type_val *from, c
                              const char *addr, const char *count)
 {
     const struct abi_layout *layout = layout_of(fused, from);
-    if (is_dense(fused, from))
+    if (layout_of(fused, from)->plain)
         return FORMAT(fused, "rt_transfer_plain_list(%s, %s, %s, %u, %u)", fused->transfer, addr, count, layout->size,
                       layout->align);
     return FORMAT(fused, "list_%u(%s, %s, %s)", list_function(fused->emitter, from, into), fused->transfer, addr, count);

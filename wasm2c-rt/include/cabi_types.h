@@ -81,8 +81,9 @@ struct cabi_type {
     uint8_t native_align;
     uint8_t flat_count;        /* core values of the flattened type; 255 if more than 16 */
     bool has_handles;          /* own or borrow inside */
-    bool plain;                /* guest and native shape are the same bytes and every bit pattern is valid
-                                  (numbers except bool and char, records and tuples of such with equal layout) */
+    bool plain;                /* guest and native shape are the same bytes, all of them values, and every bit pattern is valid:
+                                  numbers except bool and char, records and tuples of such with equal layout and without
+                                  padding (whose bytes are nobody else's business) */
     uint32_t size;             /* guest bytes */
     uint32_t native_size;
     uint32_t payload_offset;   /* guest: of a variant's, option's or result's payload */
