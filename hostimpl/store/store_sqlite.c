@@ -1,7 +1,7 @@
 /*
  * The embedded store: one SQLite database in the data directory.
  *
- *   DIR/golem.db              tables below; WAL, synchronous=FULL: a COMMIT that returned survives power loss
+ *   DIR/golem.db              tables of store_schema.c; WAL, synchronous=FULL: a COMMIT that returned survives power loss
  *   DIR/workers/NAME-HASH/    one for each worker: `lock`, checkpoints, files. NAME is the worker's name with everything but
  *                             [A-Za-z0-9._-] replaced, at most 40 bytes; HASH tells apart what that makes equal
  *
@@ -35,33 +35,16 @@
 #include "ga_assert.h"
 #include "ga_hash.h"
 #include "ga_limits.h"
+#include "store_schema.h"
 
-enum {
-    APPLICATION_ID = 0x476f6c6d, /* "Golm" */
-    SCHEMA_VERSION = 1,
-    BUSY_TIMEOUT_MS = 10000,
-    DIRECTORY_NAME_BYTES = 64
-};
-
-static const char *const SCHEMA =
-    "CREATE TABLE IF NOT EXISTS worker(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL,"
-    " component_id TEXT NOT NULL, component_hash TEXT NOT NULL, created_at INTEGER NOT NULL);"
-    "CREATE TABLE IF NOT EXISTS oplog(worker INTEGER NOT NULL, first_idx INTEGER NOT NULL, count INTEGER NOT NULL,"
-    " epoch INTEGER NOT NULL, hash INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL,"
-    " PRIMARY KEY(worker, first_idx)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS invocation(worker INTEGER NOT NULL, key TEXT NOT NULL, invoked_idx INTEGER NOT NULL,"
-    " completed_idx INTEGER NOT NULL, PRIMARY KEY(worker, key)) WITHOUT ROWID;"
-    "CREATE TABLE IF NOT EXISTS promise(component_id TEXT NOT NULL, worker TEXT NOT NULL, idx INTEGER NOT NULL,"
-    " complete INTEGER NOT NULL, data BLOB, by_worker INTEGER, by_idx INTEGER,"
-    " PRIMARY KEY(component_id, worker, idx)) WITHOUT ROWID;";
+enum { BUSY_TIMEOUT_MS = 10000, DIRECTORY_NAME_BYTES = 64 };
 
 /*
- * Large pages halve the cost of writing long chunks, and cost short commits nothing against their sync. The WAL file
- * stays, emptied, when the last process leaves (a size limit of any kind makes SQLite empty it): making it again would
- * cost the next process a sync of the directory.
+ * The WAL file stays, emptied, when the last process leaves (a size limit of any kind makes SQLite empty it): making it
+ * again would cost the next process a sync of the directory.
  */
-static const char *const SETTINGS = "PRAGMA page_size = 16384; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                                    "PRAGMA journal_size_limit = 67108864;";
+static const char *const SETTINGS =
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;";
 
 #define STATEMENT_MAP(X)                                                                                              \
     X(BEGIN, "BEGIN IMMEDIATE")                                                                                       \
@@ -758,20 +741,6 @@ static int read_pragma(struct store_sqlite *store, const char *sql, int64_t *val
     return code;
 }
 
-static enum ga_status create_schema(struct store_sqlite *store, struct ga_report *report)
-{
-    char *sql = sqlite3_mprintf("BEGIN EXCLUSIVE; PRAGMA application_id = %d; PRAGMA user_version = %d; %s COMMIT;",
-                                APPLICATION_ID, SCHEMA_VERSION, SCHEMA);
-    int code = sql ? sqlite3_exec(store->database, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
-    sqlite3_free(sql);
-    if (code == SQLITE_OK)
-        return fsync(store->directory_fd) == 0 ? GA_OK
-                                               : ga_report_errno(report, errno, "%s: cannot sync", store->directory);
-    enum ga_status status = fail(store, report, code, "create golem.db");
-    rollback(store);
-    return status;
-}
-
 static enum ga_status check_schema(struct store_sqlite *store, struct ga_report *report)
 {
     int64_t application = 0, version = 0;
@@ -780,27 +749,19 @@ static enum ga_status check_schema(struct store_sqlite *store, struct ga_report 
         code = read_pragma(store, "PRAGMA user_version", &version);
     if (code != SQLITE_OK)
         return fail(store, report, code, "open golem.db");
-    if (application == 0 && version == 0) {
-        int64_t tables = 0;
-        code = read_pragma(store, "SELECT count(*) FROM sqlite_schema", &tables);
-        if (code != SQLITE_OK)
-            return fail(store, report, code, "open golem.db");
-        if (tables == 0)
-            return create_schema(store, report);
-    }
-    if (application != APPLICATION_ID)
+    if (application != STORE_APPLICATION_ID)
         return ga_report_set(report, GA_CORRUPT, "%s: golem.db is not a golem-aot database", store->directory);
-    if (version != SCHEMA_VERSION)
+    if (version != STORE_SCHEMA_VERSION)
         return ga_report_set(report, GA_UNSUPPORTED,
                              "%s: golem.db has schema version %" PRId64 ", this program knows %d", store->directory,
-                             version, SCHEMA_VERSION);
+                             version, STORE_SCHEMA_VERSION);
     return GA_OK;
 }
 
 static enum ga_status open_database(struct store_sqlite *store, struct ga_report *report)
 {
     char *path = sqlite3_mprintf("%s/golem.db", store->directory);
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     int code = path ? sqlite3_open_v2(path, &store->database, flags, NULL) : SQLITE_NOMEM;
     sqlite3_free(path);
     if (code != SQLITE_OK)
@@ -814,40 +775,68 @@ static enum ga_status open_database(struct store_sqlite *store, struct ga_report
     return check_schema(store, report);
 }
 
-/* SQLite does not wait where two processes make one database, or switch it to WAL, at the same time. */
+/* Two processes may come to the same new directory, and to a WAL that is to be recovered. */
 static enum ga_status open_database_alone(struct store_sqlite *store, struct ga_report *report)
 {
     while (flock(store->directory_fd, LOCK_EX) != 0)
         if (errno != EINTR)
             return ga_report_errno(report, errno, "%s: cannot lock the data directory", store->directory);
-    enum ga_status status = open_database(store, report);
+    enum ga_status status = store_schema_create(store->directory, store->directory_fd, report);
+    if (status == GA_OK)
+        status = open_database(store, report);
     flock(store->directory_fd, LOCK_UN);
     return status;
 }
 
+/* Makes a directory, and its name durable: what is committed in it would be lost with the name. An errno, or 0. */
+static int make_durable_directory(const char *path)
+{
+    if (mkdir(path, 0777) != 0)
+        return errno == EEXIST ? 0 : errno;
+    const char *slash = strrchr(path, '/');
+    char *parent = slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
+    int fd = parent ? open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    int error = fd < 0 || fsync(fd) != 0 ? errno : 0;
+    if (fd >= 0)
+        close(fd);
+    free(parent);
+    return error == EACCES ? 0 : error; /* a parent that we may not read, we cannot sync */
+}
+
+/* With all that lead to it. */
 static enum ga_status make_directory(const char *path, struct ga_report *report)
 {
+    int error = 0;
     char *copy = strdup(path);
     if (!copy)
         return ga_report_set(report, GA_NO_MEMORY, "out of memory");
-    int failed = 0;
-    for (char *slash = copy + 1; !failed && (slash = strchr(slash, '/')); *slash++ = '/') {
+    size_t size = strlen(copy);
+    while (size > 1 && copy[size - 1] == '/')
+        copy[--size] = 0;
+    for (char *slash = copy + 1; !error && (slash = strchr(slash, '/')); *slash++ = '/') {
         *slash = 0;
-        failed = mkdir(copy, 0777) != 0 && errno != EEXIST;
+        error = make_durable_directory(copy);
     }
-    if (!failed)
-        failed = mkdir(copy, 0777) != 0 && errno != EEXIST;
-    int error = errno;
+    if (!error)
+        error = make_durable_directory(copy);
     free(copy);
-    return failed ? ga_report_errno(report, error, "%s: cannot make the data directory", path) : GA_OK;
+    return error ? ga_report_errno(report, error, "%s: cannot make the data directory", path) : GA_OK;
+}
+
+static int open_existing(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
 static enum ga_status open_directory(struct store_sqlite *store, bool must_exist, struct ga_report *report)
 {
-    enum ga_status status = must_exist ? GA_OK : make_directory(store->directory, report);
-    if (status != GA_OK)
-        return status;
-    store->directory_fd = open(store->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    store->directory_fd = open_existing(store->directory);
+    if (store->directory_fd < 0 && errno == ENOENT && !must_exist) {
+        enum ga_status status = make_directory(store->directory, report);
+        if (status != GA_OK)
+            return status;
+        store->directory_fd = open_existing(store->directory);
+    }
     if (store->directory_fd < 0)
         return ga_report_errno(report, errno, "%s: cannot open the data directory", store->directory);
     if (must_exist && faccessat(store->directory_fd, "golem.db", F_OK, 0) != 0)

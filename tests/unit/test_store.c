@@ -357,3 +357,42 @@ Test(store, nothing_acknowledged_is_lost_by_sigkill, .timeout = 60)
     }
     cr_assert_gt(last, 0);
 }
+
+/* Whatever a process leaves that dies while it makes the database. */
+Test(store, a_database_that_was_half_made_is_made_again)
+{
+    static const char *const LEFT[] = {"golem.db.new", "golem.db", "golem.db-wal"};
+    for (size_t i = 0; i < sizeof LEFT / sizeof *LEFT; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/%s", directory, LEFT[i]);
+        FILE *file = fopen(path, "w");
+        if (i != 1)
+            fputs("half of it", file);
+        fclose(file);
+        struct store *store = open_store();
+        struct store_worker worker = open_worker(store, "a");
+        cr_assert_eq(append(store, &worker, 1, 1, "x"), GA_OK, "%s: %s", LEFT[i], report.text);
+        store->ops->close(store);
+        store = open_store();
+        cr_assert_eq(open_worker(store, "a").last_index, 1, "%s", LEFT[i]);
+        store->ops->close(store);
+        snprintf(path, sizeof path, "rm -rf %s/*", directory);
+        cr_assert_eq(system(path), 0);
+    }
+}
+
+Test(store, a_wal_without_its_database_is_no_part_of_a_new_one)
+{
+    char command[256];
+    struct store *store = open_store();
+    struct store_worker worker = open_worker(store, "a");
+    cr_assert_eq(append(store, &worker, 1, 1, "x"), GA_OK);
+    snprintf(command, sizeof command, "cp %s/golem.db-wal %s/kept", directory, directory);
+    cr_assert_eq(system(command), 0);
+    store->ops->close(store);
+    snprintf(command, sizeof command, "cd %s && rm golem.db && mv kept golem.db-wal", directory);
+    cr_assert_eq(system(command), 0);
+    store = open_store();
+    cr_assert_eq(store->ops->worker_find(store, "a", &worker, &report), GA_NOT_FOUND);
+    store->ops->close(store);
+}
