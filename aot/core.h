@@ -38,6 +38,20 @@ enum ga_status core_read(struct ga_arena *arena, struct slice bytes, struct core
                          struct ga_report *report) GA_MUST_USE;
 
 /*
+ * What link_shim.c has to know of modules that call through a table, and of modules that fill it.
+ * core_is_shim: the module has one table, its own, without elements of its own, and does nothing with it but call.
+ * core_forwards: the exported function does nothing but call_indirect of its own type with its parameters and a constant slot of
+ * table 0.
+ * core_fills: all element segments put functions into the table that this import is, at constant offsets, nothing else changes
+ * it, and it is not exported again. slots_out (zeros) gets for each slot 1 + the number of the imported function that it
+ * holds.
+ */
+bool core_is_shim(const struct core_module *module);
+bool core_forwards(const struct core_module *module, const struct core_export *export, uint32_t *slot_out);
+bool core_fills(struct ga_arena *arena, const struct core_module *module, uint32_t table_import, uint32_t slot_count,
+                uint32_t *slots_out);
+
+/*
  * The pre-pass. Writes a module for wasm2c in which import i is named ("<prefix>i<i>", "f") and export e "e<e>", custom
  * sections are gone, tail calls are calls that return at once (the C compiler makes jumps of them: core_prepare.c), and active
  * data segments are taken out into `data` (their contents, concatenated) with `segments` telling where each goes, unless an

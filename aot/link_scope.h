@@ -86,7 +86,8 @@ enum ga_status link_core_alias(struct linker *linker, struct link_scope *scope, 
 enum ga_status link_core_item(struct linker *linker, const struct link_scope *scope, enum sort sort, uint32_t index,
                               uint64_t offset, struct core_item *out) GA_MUST_USE;
 
-/* --- link_tags.c: once all core instances are there --- */
+/* --- once all core instances are there --- */
+void link_shims(struct ga_arena *arena, struct plan *plan); /* link_shim.c; before the tags */
 void link_tags(struct ga_arena *arena, struct plan *plan);
 
 /* --- link_canon.c: lifts, lowers, resource built-ins --- */

@@ -267,6 +267,84 @@ answers('an exception that leaves a component is a trap, also where the caller w
   (export "own" (func $c "own")) (export "other" (func $c "other")))`,
 [['own()', '1'], ['other()', /^trap: .*exception/]]);
 
+// --- shims: functions that call through a table, which a later module fills ---
+
+/**
+ * main() calls the shim's function 0, which calls through slot 0 of its table, which the fixup fills with a function that returns
+ * 7. extra: core instances behind.
+ */
+const shim = ({ slots = '$f', imports = '(import "" "f" (func $f (param i32) (result i32)))', fixup = '', shim = '', main = '', extra = '', between = '' } = {}) => `
+(component
+  (core module $Shim
+    (type $t (func (param i32) (result i32))) (table (export "table") 4 4 funcref)
+    (func (export "0") (param i32) (result i32) (local.get 0) (i32.const 0) (call_indirect (type $t)))
+    (func (export "1") (param i32) (result i32) (local.get 0) (i32.const 1) (call_indirect (type $t)))
+    ${shim})
+  (core module $Main
+    (import "shim" "0" (func $0 (param i32) (result i32))) (import "shim" "1" (func $1 (param i32) (result i32)))
+    ${main}
+    (func (export "seven") (param i32) (result i32) (i32.add (local.get 0) (i32.const 7)))
+    (func (export "eight") (param i32) (result i32) (i32.add (local.get 0) (i32.const 8)))
+    (func (export "nothing"))
+    (func (export "call") (param i32) (result i32) (call $0 (local.get 0)))
+    (func (export "other") (param i32) (result i32) (call $1 (local.get 0))))
+  (core module $Fixup (import "" "table" (table 4 4 funcref)) ${imports} ${fixup} (elem (i32.const 0) func ${slots}))
+  (core instance $shim (instantiate $Shim))
+  (core instance $main (instantiate $Main (with "shim" (instance $shim))))
+  ${between}
+  (core instance $fixup (instantiate $Fixup (with "" (instance (export "table" (table $shim "table"))
+    (export "f" (func $main "seven")) (export "g" (func $main "nothing"))))))
+  ${extra}
+  (func (export "call") (param "x" u32) (result u32) (canon lift (core func $main "call")))
+  (func (export "other") (param "x" u32) (result u32) (canon lift (core func $main "other"))))`;
+
+async function asksTheShim(t, wat) {
+    const folder = scratch(t);
+    must(golemAot, ['build', await component(folder, wat), '-o', join(folder, 'program'), '--keep-c', join(folder, 'c')]);
+    const glue = readFileSync(join(folder, 'c', 'glue.c'), 'utf8'); // the main module is given the shim, core instance 0, or itself
+    return /core instance 1:.*\n.*\n.*i0 \*\)&ROOT->core_0/.test(glue);
+}
+
+test('a call through a table that is known is a direct call', async (t) => {
+    assert.equal(await asksTheShim(t, shim()), false);
+});
+for (const [what, options] of [
+    ['a function of the fixup', { slots: '$own', fixup: '(func $own (param i32) (result i32) (i32.const 1))' }],
+    ['a fixup that changes tables', { fixup: '(func (export "set") (table.set (i32.const 0) (ref.null func)))' }],
+    ['a fixup that exports the table', { fixup: '(export "table" (table 0))' }],
+    ['a shim that changes its table', { shim: '(func (export "set") (table.set (i32.const 0) (ref.null func)))' }],
+    ['a second module with the table', { extra: '(core module $X (import "" "table" (table 4 4 funcref))) (core instance (instantiate $X (with "" (instance (export "table" (table $shim "table"))))))' }],
+    ['a start function before the fixup', { main: '(func $start) (start $start)' }],
+    ['a function of another type', { slots: '$g', imports: '(import "" "g" (func $g))' }],
+]) test(`with ${what} it stays a call through the table`, async (t) => assert.equal(await asksTheShim(t, shim(options)), true));
+
+answers('calls through a shim', shim(), [['call(1)', '8'], ['other(1)', /^trap: uninitialized element/]]);
+answers('calls through a shim to a function of the fixup', shim({ slots: '$own $f', fixup: '(func $own (param i32) (result i32) (i32.const 1))' }), [['call(1)', '1'], ['other(1)', '8']]);
+answers('the last segment that fills a slot counts', shim({ slots: '$f) (elem (i32.const 0) func $own) (elem (i32.const 1) func $f', fixup: '(func $own (param i32) (result i32) (i32.const 1))' }),
+    [['call(1)', '1'], ['other(1)', '8']]);
+answers('a slot of another type traps', shim({ slots: '$g', imports: '(import "" "g" (func $g))' }), [['call(1)', /^trap: indirect call type mismatch/]]);
+answers('a slot that another module changes later', shim({ extra: `
+    (core module $X (import "" "table" (table 4 4 funcref)) (import "" "eight" (func $f (param i32) (result i32))) (elem (i32.const 0) func $f))
+    (core instance (instantiate $X (with "" (instance (export "table" (table $shim "table")) (export "eight" (func $main "eight"))))))` }), [['call(1)', '9']]);
+
+test('a start function that calls before the table is filled traps', async (t) => {
+    const folder = scratch(t), program = join(folder, 'program');
+    must(golemAot, ['build', await component(folder, shim({ main: '(func $start (drop (call $0 (i32.const 0)))) (start $start)' })), '-o', program]);
+    const { status, stdout } = run(program, ['--ephemeral', 'invoke', '--stdin']);
+    assert.equal(status, 3);
+    assert.match(stdout, /^trap: uninitialized element/);
+});
+
+answers('two functions of two shims that lead to each other', `
+(component
+  (core module $Shim (type $t (func (result i32))) (table (export "table") 1 1 funcref)
+    (func (export "0") (result i32) (i32.const 0) (call_indirect (type $t))))
+  (core module $Fixup (import "" "table" (table 1 1 funcref)) (import "" "f" (func $f (result i32))) (elem (i32.const 0) func $f))
+  (core instance $a (instantiate $Shim)) (core instance $b (instantiate $Shim))
+  (core instance (instantiate $Fixup (with "" (instance (export "table" (table $a "table")) (export "f" (func $b "0"))))))
+  (core instance (instantiate $Fixup (with "" (instance (export "table" (table $b "table")) (export "f" (func $a "0"))))))
+  (func (export "f") (result u32) (canon lift (core func $a "0"))))`, [['f()', /^trap: call stack exhausted/]]);
+
 // --- tags: each instance has its own ---
 
 const THROWER = `(core module $Thrower (import "tag" "t" (tag $t (param i32))) (func (export "throw") (throw $t (i32.const 5))))`;
