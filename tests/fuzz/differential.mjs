@@ -2,7 +2,11 @@
 // build` and `invoke --stdin`, compared with what the canonical ABI demands (types.mjs, image.mjs) and with another
 // implementation, wasmtime, if the Python at $WASMTIME_PYTHON (default python3) has it.
 //
-//   node tests/fuzz/differential.mjs [--seed N] [--values N] [--seconds N] [--groups N] [--keep DIR] [--oracle none|wasmtime]
+//   node tests/fuzz/differential.mjs [--seed N] [--values N] [--seconds N] [--groups N] [--rounds N] [--keep DIR]
+//                                    [--oracle none|wasmtime] [--hostile N]
+//
+// --hostile: that many values for each `make` are damaged in the guest's memory. What is due then, a value or a trap, only the oracle
+// can tell; which trap it is, is not compared.
 //
 // One component for each seed, N, N + 1, ...; seeds go through all chains of string encodings. A value is one tuple of arguments
 // and the answer to it. Ends with 1 at a difference, after printing seed, type, value and both answers, made smaller where
@@ -57,11 +61,29 @@ function makeCall(die, encodings, f, values) {
     return { f, values, args: values, expected: f.role === 'echo' ? whole : digest(tuple, values, encodings[0]) };
 }
 
+/** A `make` whose image is damaged: bits, addresses, lengths. */
+function makeHostile(die, encodings, f, values) {
+    const whole = values.length > 1 ? values : values[0], image = Image.of(die, encodings[0], f.value, whole);
+    for (let n = die.from(1, 3); n > 0; n--) {
+        if (image.relocations.length > 0 && die.odds(2)) {
+            const at = die.one(image.relocations) + 4 * die.below(2);
+            const change = die.one([1, 1, 2, 4, -1, -2, 8, 0x80000000, 0x7fffffff, 0x10000, 0x20000000, die.below(2 ** 32)]);
+            image.bytes.writeUInt32LE((image.bytes.readUInt32LE(at) + change) >>> 0, at);
+        } else if (image.size > 0) image.bytes[die.below(image.size)] = die.one([0, 1, 2, 0x80, 0xd8, 0xff, die.below(256)]);
+    }
+    return { f, values, hostile: true, args: [image.words(), image.relocations.map(BigInt), BigInt(image.root)] };
+}
+
 const parameters = (functions, f) => functions.find((g) => g.role === 'echo' && g.value === f.value).params;
 
 function randomCalls(given, rounds) {
     return Array.from({ length: rounds }, () => given.functions.map((f) =>
         makeCall(given.die, given.encodings, f, parameters(given.functions, f).map((type) => randomValue(given.die, type))))).flat();
+}
+
+function hostileCalls(given, rounds) {
+    return Array.from({ length: rounds }, () => given.functions.filter((f) => f.role === 'make').map((f) =>
+        makeHostile(given.die, given.encodings, f, parameters(given.functions, f).map((type) => randomValue(given.die, type))))).flat();
 }
 
 const callText = (call, die) => `api.{${call.f.name}}(${call.args.map((value, i) => waveText(call.f.params[i], value, die)).join(', ')})`;
@@ -103,9 +125,9 @@ function fromJson(type, json) {
     return /^f/.test(type.kind) ? Number(json.replace('inf', 'Infinity').replace('nan', 'NaN')) : BigInt(json);
 }
 
-function askWasmtime(component, calls) {
+function askWasmtime(component, calls, ...mode) {
     const input = calls.map((call) => `${JSON.stringify([call.f.name, call.args.map((value, i) => toJson(call.f.params[i], value))])}\n`).join('');
-    const { status, stdout, stderr } = run(python, [oracleProgram, component], { input });
+    const { status, stdout, stderr } = run(python, [oracleProgram, component, ...mode], { input });
     const lines = stdout.split('\n');
     return calls.map((call, i) => {
         if (i >= lines.length - 1) return { text: `no answer (${status}): ${stderr.slice(-500)}` };
@@ -191,10 +213,25 @@ function firstDifference(given, program, calls, answers, oracleAnswers) {
     return k >= 0 ? describe(given, 'the oracle (and golem-aot agrees with what was expected)', calls[k], oracleAnswers[k]) : null;
 }
 
+/** Damaged values, each to an instance of its own: both trap, or both give the same value. { traps, difference } */
+function askHostile(given, program, component, calls, oracle) {
+    if (calls.length === 0) return { traps: 0, difference: null };
+    const due = oracle(component, calls, 'fresh'), traps = due.filter((answer) => !('value' in answer)).length;
+    for (const [i, call] of calls.entries()) {
+        const [answer] = askExecutable(program, [call]), trapped = /^trap: /.test(answer.text);
+        if ('value' in due[i] ? 'value' in answer && same(answer.value, due[i].value) : trapped) continue;
+        const difference = [`DIFFERENCE: damaged value, seed ${given.seed}, string encodings ${given.encodings.join(' <- ')}, ${call.f.name}`,
+            `  types     ${parameters(given.functions, call.f).map(typeText).join(', ')}`, `  call      ${callText(call).slice(0, 3000)}`,
+            `  answered  ${answer.text.slice(0, 3000)}`, `  oracle    ${due[i].text.slice(0, 3000)}`].join('\n');
+        return { traps, difference };
+    }
+    return { traps, difference: null };
+}
+
 // --- a run ---
 
 /** Tests the component of a seed: { values, difference (text or null) }. */
-export async function runSeed(seed, { folder, groups, rounds = 40, oracle = null, keep = null }) {
+export async function runSeed(seed, { folder, groups, rounds = 40, oracle = null, keep = null, hostile = 0 }) {
     const given = makeCase(seed, groups), component = join(folder, 'made.wasm'), program = join(folder, 'program');
     writeFileSync(component, await parse(given.text));
     if (keep) {
@@ -203,19 +240,23 @@ export async function runSeed(seed, { folder, groups, rounds = 40, oracle = null
         writeFileSync(join(keep, `seed-${seed}.wat`), given.text);
     }
     const built = run(golemAot, ['build', component, '-o', program, '-O0']);
-    if (built.status !== 0) return { values: 0, difference: `DIFFERENCE: seed ${seed} is not built (${built.status}): ${built.stderr}` };
+    if (built.status !== 0) return { values: 0, traps: 0, difference: `DIFFERENCE: seed ${seed} is not built (${built.status}): ${built.stderr}` };
     const calls = randomCalls(given, rounds), answers = askExecutable(program, calls, given.die);
-    return { values: calls.length, difference: firstDifference(given, program, calls, answers, oracle?.(component, calls)) };
+    const difference = firstDifference(given, program, calls, answers, oracle?.(component, calls));
+    const damaged = hostile && oracle && !difference ? hostileCalls(given, hostile) : [];
+    const harm = askHostile(given, program, component, damaged, oracle);
+    return { values: calls.length + damaged.length, traps: harm.traps, difference: difference ?? harm.difference };
 }
 
 /** Tests seed after seed until there are enough values or the time is over. */
-export async function campaign({ seed = 1, values = 10_000, seconds = Infinity, groups = 6, rounds, oracle = null, keep = null, tell = () => {} }) {
+export async function campaign({ seed = 1, values = 10_000, seconds = Infinity, groups = 6, rounds, oracle = null, keep = null, hostile, tell = () => {} }) {
     const folder = mkdtempSync(join(tmpdir(), 'golem-aot-differential-'));
-    const until = Date.now() + seconds * 1000, total = { values: 0, components: 0, differences: [] };
+    const until = Date.now() + seconds * 1000, total = { values: 0, traps: 0, components: 0, differences: [] };
     try {
         for (; total.values < values && Date.now() < until; seed++) {
-            const done = await runSeed(seed, { folder, groups, rounds, oracle, keep });
+            const done = await runSeed(seed, { folder, groups, rounds, oracle, keep, hostile });
             total.values += done.values;
+            total.traps += done.traps;
             total.components++;
             if (done.difference) total.differences.push(done.difference);
             tell(total, seed, done);
@@ -229,7 +270,7 @@ export async function campaign({ seed = 1, values = 10_000, seconds = Infinity, 
 function readOptions(words) {
     const options = {};
     for (let i = 0; i < words.length; i += 2) {
-        const name = /^--(seed|values|seconds|groups|rounds|keep|oracle)$/.exec(words[i])?.[1];
+        const name = /^--(seed|values|seconds|groups|rounds|hostile|keep|oracle)$/.exec(words[i])?.[1];
         if (!name || words[i + 1] === undefined) throw new Error(`cannot make sense of ${words[i]}`);
         options[name] = /^(keep|oracle)$/.test(name) ? words[i + 1] : Number(words[i + 1]);
     }
@@ -243,7 +284,7 @@ async function main() {
         if (done.difference) console.log(done.difference);
         if (so.components % 10 === 0) console.log(`${so.values} values, ${so.components} components, seed ${seed}`);
     } });
-    console.log(`${total.values} values in ${total.components} components: ${total.differences.length} differences`);
+    console.log(`${total.values} values in ${total.components} components, ${total.traps} due to trap: ${total.differences.length} differences`);
     process.exitCode = total.differences.length > 0 ? 1 : 0;
 }
 

@@ -1,9 +1,9 @@
 """Another implementation's answers: runs a component of component.mjs in wasmtime (PyPI: wasmtime).
 
-    python3 oracle_wasmtime.py COMPONENT.wasm < calls > answers
+    python3 oracle_wasmtime.py COMPONENT.wasm [fresh] < calls > answers
 
 A call a line, ["function", [argument...]]; an answer a line, the result or {"error": text}. Values are JSON in the form of
-types.mjs, numbers as strings.
+types.mjs, numbers as strings. With `fresh`, each call has an instance of its own.
 """
 import json
 import sys
@@ -79,26 +79,42 @@ class Conversion:
         return read, write
 
 
-def main(path):
+class Session:
+    """An instance, with its functions as they are asked for."""
+
+    def __init__(self, engine, component):
+        self.store = Store(engine)
+        self.instance = Linker(engine).instantiate(self.store, component)
+        self.api = self.instance.get_export_index(self.store, "api")
+        self.functions = {}
+
+    def function(self, name):
+        if name not in self.functions:
+            func = self.instance.get_func(self.store, self.instance.get_export_index(self.store, name, self.api))
+            ty, conversion = func.type(self.store), Conversion()
+            self.functions[name] = (func, [conversion.of(p)[0] for _, p in ty.params], conversion.of(ty.result)[1])
+        return self.functions[name]
+
+    def call(self, name, arguments):
+        func, reads, write = self.function(name)
+        result = func(self.store, *[read(a) for read, a in zip(reads, arguments)])
+        func.post_return(self.store)
+        return write(result)
+
+
+def main(path, fresh=False):
     engine = Engine()
-    store = Store(engine)
-    instance = Linker(engine).instantiate(store, Component.from_file(engine, path))
-    api = instance.get_export_index(store, "api")
-    functions = {}
+    component = Component.from_file(engine, path)
+    session = Session(engine, component)
     for line in sys.stdin:
-        name, arguments = json.loads(line)
-        if name not in functions:
-            func = instance.get_func(store, instance.get_export_index(store, name, api))
-            ty, conversion = func.type(store), Conversion()
-            functions[name] = (func, [conversion.of(p)[0] for _, p in ty.params], conversion.of(ty.result)[1])
-        func, reads, write = functions[name]
+        if fresh:
+            session = Session(engine, component)
         try:
-            result = func(store, *[read(a) for read, a in zip(reads, arguments)])
-            func.post_return(store)
-            answer = write(result)
+            answer = session.call(*json.loads(line))
         except Exception as error:  # whatever it is, the answer line says it
             answer = {"error": f"{type(error).__name__}: {error}"}
+            session = Session(engine, component)  # a trap is the end of the other
         print(json.dumps(answer), flush=True)
 
 
-main(sys.argv[1])
+main(sys.argv[1], sys.argv[2:] == ["fresh"])
