@@ -63,9 +63,10 @@ static const struct cabi_resource *find_resource(struct piece interface, struct 
         return own_resource(constructor->type->result);
     for (uint32_t i = 0; i < golem_component.export_count; i++) {
         const struct rt_export *export = &golem_component.exports[i];
-        const char *method = export->name + strlen("[method]");
-        if (piece_is(interface, export->interface) && strncmp(export->name, "[method]", 8) == 0 &&
-            strncmp(method, name.text, name.size) == 0 && method[name.size] == '.')
+        if (!piece_is(interface, export->interface) || strncmp(export->name, "[method]", 8) != 0)
+            continue;
+        const char *method = export->name + strlen("[method]"), *dot = strchr(method, '.');
+        if (dot && (size_t)(dot - method) == name.size && memcmp(method, name.text, name.size) == 0)
             return self_resource(export);
     }
     return NULL;
@@ -137,6 +138,8 @@ static bool resolve(struct piece interface, struct piece function, struct functi
 enum ga_status function_name_resolve(const char *name, size_t size, struct function_name *out, struct ga_report *report)
 {
     *out = (struct function_name){0};
+    if (memchr(name, '\0', size)) /* ends a C string, and no name has one */
+        return ga_report_set(report, GA_INVALID, "a function's name has a NUL in it");
     const char *brace = memmem(name, size, ".{", 2);
     struct piece interface = {"", 0}, function = {name, size};
     if (brace) {

@@ -12,7 +12,8 @@ static void check_again(const struct cabi_type *type, const void *native, struct
     struct ga_reader in = {.at = bytes.data, .end = bytes.data + bytes.size};
     GA_ASSERT(cabi_decode(type, &in, arena, again) && in.at == in.end);
     cabi_encode(type, again, &bytes_again);
-    GA_ASSERT(bytes.size == bytes_again.size && (bytes.size == 0 || memcmp(bytes.data, bytes_again.data, bytes.size) == 0));
+    GA_ASSERT(bytes.size == bytes_again.size &&
+              (bytes.size == 0 || memcmp(bytes.data, bytes_again.data, bytes.size) == 0));
     cabi_wave_print(type, native, NULL, &text);
     ga_buf_free(&bytes);
     ga_buf_free(&bytes_again);

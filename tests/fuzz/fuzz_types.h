@@ -11,8 +11,8 @@ static const struct cabi_type *fuzz_type(uint8_t choice)
     static const struct cabi_type *types[FUZZ_TYPES];
     static uint32_t count;
     if (count == 0) {
-        static const struct cabi_type *const plain[] = {&cabi_bool, &cabi_s8,  &cabi_u8,  &cabi_s16,  &cabi_u16,
-                                                        &cabi_s32,  &cabi_u32, &cabi_s64, &cabi_u64,  &cabi_f32,
+        static const struct cabi_type *const plain[] = {&cabi_bool, &cabi_s8,   &cabi_u8,    &cabi_s16, &cabi_u16,
+                                                        &cabi_s32,  &cabi_u32,  &cabi_s64,   &cabi_u64, &cabi_f32,
                                                         &cabi_f64,  &cabi_char, &cabi_string};
         struct made_random random = {0x9e3779b97f4a7c15};
         for (; count < sizeof plain / sizeof *plain; count++)

@@ -26,7 +26,8 @@ static void check_round_trip(const struct cabi_type *type, const void *native, s
     cabi_encode(type, native, &bytes);
     cabi_encode(type, again, &bytes_again);
     GA_ASSERT(text.size == text_again.size && memcmp(text.data, text_again.data, text.size) == 0);
-    GA_ASSERT(bytes.size == bytes_again.size && (bytes.size == 0 || memcmp(bytes.data, bytes_again.data, bytes.size) == 0));
+    GA_ASSERT(bytes.size == bytes_again.size &&
+              (bytes.size == 0 || memcmp(bytes.data, bytes_again.data, bytes.size) == 0));
     ga_buf_free(&text);
     ga_buf_free(&text_again);
     ga_buf_free(&bytes);
@@ -37,13 +38,16 @@ static void parse_call(const struct cabi_type *type, const char *text, size_t si
 {
     struct ga_report report = {0};
     struct cabi_wave_slice name, args;
-    struct cabi_member params[3] = {{.name = "a", .type = type}, {.name = "b", .type = &cabi_string}, {.name = "c", .type = made_option(type)}};
+    struct cabi_member params[3] = {{.name = "a", .type = type},
+                                    {.name = "b", .type = &cabi_string},
+                                    {.name = "c", .type = made_option(type)}};
     struct cabi_type *tuple = made_product(CABI_TUPLE, 3, params);
     struct cabi_func_type func = {.param_count = 3, .params = params, .params_tuple = tuple};
     enum ga_status status = cabi_wave_parse_call(text, size, &name, &args, &report);
     if (status == GA_OK) {
         GA_ASSERT(name.text >= text && args.text + args.size <= text + size);
-        status = cabi_wave_parse_args(&func, args.text, args.size, NULL, arena, ga_arena_alloc(arena, tuple->native_size), &report);
+        status = cabi_wave_parse_args(&func, args.text, args.size, NULL, arena,
+                                      ga_arena_alloc(arena, tuple->native_size), &report);
     }
     fuzz_check_report(status, &report);
     free((void *)params[2].type->members);

@@ -101,6 +101,9 @@ const COMPONENTS = {
 const WAVE = ['true', '-128', '255', '1.5e-3', 'nan', '-inf', "'x'", "'\\u{10ffff}'", '"a\\n\\u{e9}"', '"""\n  x\n  """', '[1, 2,]', '["", "b"]', 'some(none)',
     'ok', 'err("x")', '{c0, c31}', '{}', 'c299', '{some: 1, none: "x"}', '{:}', '(1, "a", [true])', 'f(1, "a", some(2)) // end', '%some(1)', 'plain-name'];
 
+const NAMES = ['f', 'counter.inc-by', 'counter.new', 'counter.drop', 'counter(1, "x").inc-by', 'a:b/c@1.0.0.{g}', 'a:b/c@1.0.0.{[constructor]r}',
+    'a:b/c@1.0.0.{r("}.{(").m}', 'a:b/c@1.0.0.{r.s}', 'a:b/c@1.0.0.{[drop]r}', 'd.{only.drop}', 'a:b/c@1.0.0.{r(1).drop}'];
+
 /** An entry of the oplog, its check left zero (hostimpl/durable/oplog.c). */
 function oplogEntry(kind, body) {
     const entry = Buffer.alloc(16 + body.length);
@@ -122,10 +125,11 @@ if (!directory) {
     process.stderr.write('usage: node tests/fuzz/seeds.mjs DIRECTORY\n');
     process.exit(2);
 }
-const put = Object.fromEntries(['component', 'core', 'wave', 'decode', 'oplog', 'wit'].map((name) => [name, target(directory, name)]));
+const put = Object.fromEntries(['component', 'core', 'name', 'wave', 'decode', 'oplog', 'wit'].map((name) => [name, target(directory, name)]));
 for (const [name, text] of Object.entries(CORE)) put.core(name, await parse(text));
 for (const [name, text] of Object.entries(COMPONENTS)) put.component(name, await parse(text));
 for (const [seed, groups] of [[3, 1], [7, 1], [12, 1], [15, 2]]) put.component(`values${seed}`, await parse(makeCase(seed, groups).text));
+NAMES.forEach((name, i) => put.name(`n${i}`, Buffer.from(name)));
 for (let type = 0; type < 48; type++) put.wave(`t${type}`, Buffer.concat([Buffer.from([type]), Buffer.from(WAVE[type % WAVE.length])]));
 for (let type = 0; type < 48; type++) put.decode(`t${type}`, Buffer.from([type, ...Array.from({ length: 24 }, (_, i) => i % 3)]));
 for (let kind = 1; kind <= 33; kind++)
