@@ -5,15 +5,21 @@
  * it costs two syncs (the file, the directory) where SQLite, with its rollback journal and then its WAL, takes seven.
  * An empty golem.db counts as none. A WAL without its database belongs to a database that somebody has deleted, and
  * would be taken for a part of the new one: it goes first.
+ *
+ * Workers' directories are made when the database is durable. So where there is one and no database, that was lost, and
+ * with it what workers have done: nothing is made then.
  */
 #define _GNU_SOURCE
 #include "store_schema.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +92,40 @@ static bool write_database(int directory_fd, const unsigned char *image, sqlite3
            renameat(directory_fd, "golem.db.new", directory_fd, "golem.db") == 0 && fsync(directory_fd) == 0;
 }
 
+/* name_out: empty if no worker has a directory. An errno, or 0. */
+static int find_worker_directory(int directory_fd, char name_out[static NAME_MAX + 1])
+{
+    *name_out = 0;
+    int fd = openat(directory_fd, "workers", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT ? 0 : errno;
+    DIR *directory = fdopendir(fd);
+    if (!directory) {
+        int error = errno;
+        close(fd);
+        return error;
+    }
+    for (struct dirent *entry; !*name_out && (entry = readdir(directory));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            snprintf(name_out, NAME_MAX + 1, "%s", entry->d_name);
+    closedir(directory);
+    return 0;
+}
+
+static enum ga_status refuse_lost_database(const char *directory, int directory_fd, struct ga_report *report)
+{
+    char name[NAME_MAX + 1];
+    int error = find_worker_directory(directory_fd, name);
+    if (error)
+        return ga_report_errno(report, error, "%s/workers: cannot read the directory", directory);
+    if (!*name)
+        return GA_OK;
+    return ga_report_set(report, GA_CORRUPT,
+                         "%s: golem.db is missing or empty, but there is workers/%s: the database was lost (restore it, or "
+                         "remove the directory \"workers\" to begin anew)",
+                         directory, name);
+}
+
 enum ga_status store_schema_create(const char *directory, int directory_fd, struct ga_report *report)
 {
     struct stat about;
@@ -95,6 +135,9 @@ enum ga_status store_schema_create(const char *directory, int directory_fd, stru
         return ga_report_errno(report, errno, "%s: cannot open golem.db", directory);
     if (!missing && about.st_size > 0)
         return GA_OK;
+    enum ga_status status = refuse_lost_database(directory, directory_fd, report);
+    if (status != GA_OK)
+        return status;
     unsigned char *image = make_image(&size);
     if (!image)
         return ga_report_set(report, GA_NO_MEMORY, "out of memory");

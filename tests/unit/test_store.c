@@ -284,6 +284,28 @@ Test(store, other_databases_and_newer_schemas_are_refused)
     cr_assert_eq(store_sqlite_open(directory, false, &store, &report), GA_CORRUPT);
 }
 
+Test(store, an_empty_or_missing_database_beside_workers_is_refused_and_left_alone)
+{
+    char path[128], wal[128];
+    snprintf(path, sizeof path, "%s/golem.db", directory);
+    snprintf(wal, sizeof wal, "%s/golem.db-wal", directory);
+    struct store *store = open_store();
+    cr_assert_eq(truncate(path, 0), 0);
+    store->ops->close(store);
+    store = open_store(); /* no worker was there: as good as new */
+    struct store_worker worker = open_worker(store, "a/b");
+    cr_assert_eq(append(store, &worker, 1, 2, "one"), GA_OK);
+    store->ops->close(store);
+    for (int missing = 0; missing < 2; missing++) {
+        cr_assert_eq(missing ? unlink(path) : truncate(path, 0), 0);
+        report = (struct ga_report){0};
+        cr_assert_eq(store_sqlite_open(directory, false, &store, &report), GA_CORRUPT);
+        cr_assert_not_null(strstr(report.text, "workers/a_b-"), "%s", report.text);
+        cr_assert_eq(access(path, F_OK), missing ? -1 : 0);
+        cr_assert_eq(access(wal, F_OK), 0);
+    }
+}
+
 Test(store, a_missing_data_directory_is_not_made_for_readers)
 {
     struct store *store;
@@ -390,7 +412,7 @@ Test(store, a_wal_without_its_database_is_no_part_of_a_new_one)
     snprintf(command, sizeof command, "cp %s/golem.db-wal %s/kept", directory, directory);
     cr_assert_eq(system(command), 0);
     store->ops->close(store);
-    snprintf(command, sizeof command, "cd %s && rm golem.db && mv kept golem.db-wal", directory);
+    snprintf(command, sizeof command, "cd %s && rm -r golem.db workers && mv kept golem.db-wal", directory);
     cr_assert_eq(system(command), 0);
     store = open_store();
     cr_assert_eq(store->ops->worker_find(store, "a", &worker, &report), GA_NOT_FOUND);
