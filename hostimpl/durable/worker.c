@@ -476,6 +476,35 @@ static enum ga_status open_store(struct worker *worker, bool must_exist, bool lo
     return status;
 }
 
+/* What was there and is not: SQLite cannot tell rows that damage hides at the end of a table from rows never written,
+ * but others tell of them. */
+static enum ga_status missing_at_end(const struct worker *worker, uint64_t index, const char *witness, uint64_t last,
+                                     struct ga_report *report)
+{
+    return ga_report_set(report, GA_CORRUPT,
+                         "worker \"%s\", entry %" PRIu64 ": missing: %s, but the oplog ends with entry %" PRIu64,
+                         worker->config->name, index, witness, last);
+}
+
+/* The oplog, all of it scanned, and the table of invocations were written together. */
+static enum ga_status check_invocations(struct worker *worker, struct ga_report *report)
+{
+    struct store_invocation_summary table;
+    uint64_t last = worker->summary.last_index;
+    enum ga_status status =
+        worker->store->ops->invocation_summary(worker->store, worker->identity.id, &table, report);
+    if (status != GA_OK)
+        return status;
+    if (table.last_index > last)
+        return missing_at_end(worker, table.last_index, "an invocation's key names it", last, report);
+    if (table.completed_count != worker->summary.completed_count)
+        return ga_report_set(report, GA_CORRUPT,
+                             "worker \"%s\", entries 1 to %" PRIu64 ": complete %" PRIu64
+                             " invocations, but there are the keys of %" PRIu64,
+                             worker->config->name, last, worker->summary.completed_count, table.completed_count);
+    return GA_OK;
+}
+
 static enum ga_status scan_from(struct worker *worker, uint64_t index, struct ga_report *report)
 {
     uint64_t first = 1, chain = oplog_chain_start(worker->identity.id);
@@ -494,6 +523,11 @@ static enum ga_status scan_from(struct worker *worker, uint64_t index, struct ga
     if (worker->summary.cut_entries)
         remark(worker, "worker \"%s\": a torn tail of %" PRIu64 " entries behind entry %" PRIu64 " was cut",
                worker->config->name, worker->summary.cut_entries, worker->summary.last_index);
+    if (first == 1 && worker->open) { /* another owner may write between two looks */
+        status = check_invocations(worker, report);
+        if (status != GA_OK)
+            return status;
+    }
     worker->identity.last_index = worker->summary.last_index;
     worker->identity.last_hash = worker->summary.last_hash;
     worker->failed = worker->summary.failed;
@@ -521,8 +555,13 @@ static bool accept_checkpoint(const struct ckpt_info *info, void *context)
     struct worker *worker = context;
     struct ga_report report = {0};
     uint64_t hash;
-    return info->oplog_index <= worker->identity.last_index &&
-           worker->store->ops->hash_at(worker->store, worker->identity.id, info->oplog_index, &hash, &report) == GA_OK &&
+    /* It was written when its entry was durable. */
+    if (info->oplog_index > worker->identity.last_index) {
+        if (info->oplog_index > worker->checkpoint_beyond)
+            worker->checkpoint_beyond = info->oplog_index;
+        return false;
+    }
+    return worker->store->ops->hash_at(worker->store, worker->identity.id, info->oplog_index, &hash, &report) == GA_OK &&
            hash == info->oplog_hash;
 }
 
@@ -621,6 +660,9 @@ static enum ga_status recover(struct worker *worker, struct ga_report *report)
     bool whole = worker->config->mode == WORKER_VERIFY;
     if (whole || restore_checkpoint(worker) != GA_OK)
         worker->last_checkpoint = (struct ckpt_info){0};
+    if (worker->checkpoint_beyond)
+        return missing_at_end(worker, worker->checkpoint_beyond, "a checkpoint was taken there",
+                              worker->identity.last_index, report);
     uint64_t position = worker->last_checkpoint.oplog_index;
     if (!worker->summary.last_index) {
         worker->summary.invoked_index =
@@ -810,6 +852,7 @@ enum ga_status worker_checkpoint(struct worker *worker, struct ga_report *report
 /* What a restored image is like, found out in a process of its own. */
 struct restored_image {
     bool found;
+    uint64_t beyond; /* checkpoint_beyond */
     struct ckpt_info info;
     uint64_t call_count, digest;
 };
@@ -819,8 +862,11 @@ static void restore_in_child(struct worker *worker, const struct worker_config *
     struct ga_report report = {0};
     bool created;
     init_worker(worker, config);
-    if (open_store(worker, true, false, &created, &report) != GA_OK || make_region(worker, &report) != GA_OK ||
-        ckpt_restore(worker->ckpt, accept_checkpoint, worker, &out->info, &report) != GA_OK)
+    if (open_store(worker, true, false, &created, &report) != GA_OK || make_region(worker, &report) != GA_OK)
+        return;
+    enum ga_status status = ckpt_restore(worker->ckpt, accept_checkpoint, worker, &out->info, &report);
+    out->beyond = worker->checkpoint_beyond;
+    if (status != GA_OK)
         return;
     out->found = true;
     out->call_count = STATE->call_count;
@@ -881,6 +927,8 @@ enum ga_status worker_verify(struct worker *worker, const struct worker_config *
     worker->digest_call_count = image.call_count;
     worker->digest_restored = image.digest;
     status = start_durable(worker, true, report);
+    if (status == GA_OK && image.beyond > worker->identity.last_index)
+        return missing_at_end(worker, image.beyond, "a checkpoint was taken there", worker->identity.last_index, report);
     return status == GA_OK ? compare_digests(worker, report) : status;
 }
 

@@ -41,6 +41,12 @@ struct store_invocation {
     uint64_t completed_index; /* 0 while it is not complete */
 };
 
+/* What the table of invocations says about the oplog. */
+struct store_invocation_summary {
+    uint64_t completed_count;
+    uint64_t last_index; /* of an entry that it names; 0: none */
+};
+
 /* What one commit writes, all or nothing. */
 struct store_commit {
     const struct store_chunk *chunk;            /* NULL: none */
@@ -90,6 +96,9 @@ struct store_ops {
     /* key in out is the caller's. */
     enum ga_status (*invocation_find)(struct store *, uint64_t worker_id, const char *key, struct store_invocation *out,
                                       struct ga_report *);
+    /* Reads all of the worker's. */
+    enum ga_status (*invocation_summary)(struct store *, uint64_t worker_id, struct store_invocation_summary *out,
+                                         struct ga_report *);
     enum ga_status (*promise_get)(struct store *, const char *component_id, const char *worker, uint64_t index,
                                   struct ga_arena *, struct store_promise *out, struct ga_report *);
     /* done_out: false if it was complete by somebody else. GA_NOT_FOUND if there is no such promise. */

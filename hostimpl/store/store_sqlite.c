@@ -64,6 +64,8 @@ static const char *const SETTINGS =
     X(INVOCATION_PUT, "INSERT INTO invocation VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"                       \
                       " completed_idx = excluded.completed_idx")                                                      \
     X(INVOCATION_FIND, "SELECT invoked_idx, completed_idx FROM invocation WHERE worker = ?1 AND key = ?2")            \
+    X(INVOCATION_SUMMARY, "SELECT count(nullif(completed_idx, 0)), max(max(invoked_idx, completed_idx))"              \
+                          " FROM invocation WHERE worker = ?1")                                                       \
     X(INVOCATION_CUT, "DELETE FROM invocation WHERE worker = ?1 AND invoked_idx > ?2")                                \
     X(INVOCATION_REOPEN, "UPDATE invocation SET completed_idx = 0 WHERE worker = ?1 AND completed_idx > ?2")          \
     X(PROMISE_INSERT, "INSERT OR IGNORE INTO promise SELECT component_id, name, ?2, 0, NULL, NULL, NULL FROM worker"  \
@@ -629,6 +631,21 @@ static enum ga_status invocation_find(struct store *base, uint64_t worker_id, co
     return GA_OK;
 }
 
+static enum ga_status invocation_summary(struct store *base, uint64_t worker_id, struct store_invocation_summary *out,
+                                         struct ga_report *report)
+{
+    struct store_sqlite *store = self(base);
+    char label[600];
+    sqlite3_stmt *stmt = statement(store, STATEMENT_INVOCATION_SUMMARY);
+    bind_u64(stmt, 1, worker_id);
+    int code = row(store, stmt);
+    if (code != SQLITE_ROW)
+        return fail(store, report, code, "count the invocations of %s", worker_label(store, worker_id, label));
+    *out = (struct store_invocation_summary){column_u64(stmt, 0), column_u64(stmt, 1)};
+    sqlite3_reset(stmt);
+    return GA_OK;
+}
+
 /* --- promises --- */
 
 /* In column `complete`. */
@@ -870,6 +887,7 @@ static const struct store_ops SQLITE_OPS = {
     .read_end = read_end,
     .hash_at = hash_at,
     .invocation_find = invocation_find,
+    .invocation_summary = invocation_summary,
     .promise_get = promise_get,
     .promise_complete = promise_complete,
     .promise_delete = promise_delete,

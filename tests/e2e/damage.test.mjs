@@ -162,7 +162,7 @@ test('a checkpoint of another worker is not taken', (t) => {
     checkWhole(two, two.worker.data, 'the second');
 });
 
-test('a checkpoint that is older than the oplog, or newer, is no danger', (t) => {
+test('a checkpoint that is older than the oplog is no danger, and one that is newer tells that entries are missing', (t) => {
     const folder = scratch(t), data = join(folder, 'data'), old = join(folder, 'old'), oldest = join(folder, 'oldest');
     const worker = new Worker(workflow, data);
     worker.invoke('1', `${API}.{run}`, '100', '2');
@@ -173,9 +173,15 @@ test('a checkpoint that is older than the oplog, or newer, is no danger', (t) =>
     const digest = worker.invoke('digest', `${API}.{memory-digest}`);
     must(workflow, worker.args('checkpoint'));
     must(workflow, worker.args('checkpoint'));
-    // The old database with the new slots: the worker is what the oplog says.
+    // The old database with the new slots: what was behind its end is lost, and that is said. Without them, the worker is what the oplog says.
     const oldWorker = new Worker(workflow, old);
     for (const path of slots(worker)) copy(path, path.replace(data, old));
+    for (const verb of [['invoke', `${API}.{total}`], ['verify']]) {
+        const { status, stderr } = oldWorker.run(...verb);
+        assert.equal(status, 1, stderr);
+        assert.match(stderr, new RegExp(`"w", entry ${worker.oplog().length}: missing: a checkpoint was taken there`));
+    }
+    for (const path of slots(oldWorker)) rmSync(path);
     const oldTotal = oldWorker.invoke('total', `${API}.{total}`);
     assert.equal(oldTotal, worker.invoke('1', `${API}.{run}`, '100', '2'));
     assert.notEqual(oldTotal, total);

@@ -615,9 +615,8 @@ Test(replay, a_resource_that_cannot_be_made_again_forbids_checkpoints_while_it_l
     cr_assert_eq(worker_stop(&worker_this, &report), GA_OK);
 }
 
-Test(replay, a_checkpoint_between_invocations_is_restored_and_verified)
+static void take_checkpoint(void)
 {
-    uint64_t result = value_of("run", "10", NULL);
     pid_t child = fork();
     if (child == 0) {
         struct ga_report report = {0};
@@ -628,6 +627,12 @@ Test(replay, a_checkpoint_between_invocations_is_restored_and_verified)
     int wait_status;
     waitpid(child, &wait_status, 0);
     cr_assert_eq(wait_status, 0);
+}
+
+Test(replay, a_checkpoint_between_invocations_is_restored_and_verified)
+{
+    uint64_t result = value_of("run", "10", NULL);
+    take_checkpoint();
     cr_assert_eq(value_of("total", "", NULL), result);
     cr_assert(shared->restored);
     must_verify();
@@ -725,6 +730,10 @@ Test(replay, damage_is_refused_with_the_entrys_number)
         {"DELETE FROM oplog WHERE first_idx = 7", "worker \"w\", entry 7: missing (entry 12 follows)"},
         {"DELETE FROM oplog WHERE first_idx = 1", "worker \"w\", entry 1: missing"},
         {"DELETE FROM oplog", "worker \"w\", entry 1: its oplog is gone"},
+        {"DELETE FROM oplog WHERE first_idx = 12",
+         "worker \"w\", entry 16: missing: an invocation's key names it, but the oplog ends with entry 11"},
+        {"DELETE FROM invocation WHERE completed_idx = 11",
+         "worker \"w\", entries 1 to 16: complete 3 invocations, but there are the keys of 2"},
         {"UPDATE oplog SET first_idx = 13 WHERE first_idx = 12", "worker \"w\", entry 12: missing"},
         {"UPDATE worker SET component_hash = 'x'", "worker \"w\", entry 1: the worker's row names another component"},
     };
@@ -741,6 +750,19 @@ Test(replay, damage_is_refused_with_the_entrys_number)
         cr_assert_eq(system(restore), 0);
     }
     cr_assert_eq(system(remove), 0);
+}
+
+Test(replay, a_checkpoint_beyond_the_end_tells_that_entries_are_lost)
+{
+    make_history();
+    take_checkpoint();
+    execute("DELETE FROM oplog WHERE first_idx = 12; DELETE FROM invocation WHERE completed_idx = 16");
+    static const char message[] = "worker \"w\", entry 16: missing: a checkpoint was taken there, but the oplog ends "
+                                  "with entry 11";
+    cr_assert_eq(call("total", "", NULL), GA_CORRUPT, "%s", shared->text);
+    cr_assert_str_eq(shared->text, message);
+    cr_assert_eq(verify(), GA_CORRUPT);
+    cr_assert_str_eq(shared->text, message);
 }
 
 Test(replay, a_torn_tail_is_cut_and_its_invocation_runs_again)
