@@ -44,6 +44,9 @@ int exe_make_start_image(struct exe_options *options);
 /* Says what is wrong with the command line, and returns EXE_USAGE. */
 __attribute__((format(printf, 2, 3))) int exe_usage(const struct exe_options *options, const char *format, ...);
 
+/* What a guest may be given as text. EXE_USAGE, said: it is not UTF-8. */
+int exe_check_text(const struct exe_options *options, const char *what, const char *text);
+
 /* Prints "PROGRAM: TEXT" and returns the exit code that belongs to the status. */
 int exe_fail(const struct exe_options *options, const struct ga_report *report);
 

@@ -240,6 +240,9 @@ int exe_run(struct exe_options *options, int count, char **words)
         fprintf(stderr, "%s: the component does not export wasi:cli/run\n", options->program);
         return EXE_REFUSED;
     }
+    for (int i = 0; i < count; i++)
+        if (exe_check_text(options, "an argument", words[i]) != EXE_DONE)
+            return EXE_USAGE;
     const char **arguments = calloc((size_t)count + 1, sizeof *arguments);
     if (!arguments)
         return EXE_OUR_FAULT;

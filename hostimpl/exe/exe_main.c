@@ -166,10 +166,18 @@ void exe_catch_signals(void)
 
 /* --- options --- */
 
+int exe_check_text(const struct exe_options *options, const char *what, const char *text)
+{
+    return ga_utf8_valid((const uint8_t *)text, strlen(text)) ? EXE_DONE
+                                                              : exe_usage(options, "%s is not UTF-8: %s", what, text);
+}
+
 static int add_variable(struct exe_options *options, const char *value)
 {
     if (!strchr(value, '=') || *value == '=')
         return exe_usage(options, "--env wants NAME=VALUE, not \"%s\"", value);
+    if (exe_check_text(options, "--env", value) != EXE_DONE)
+        return EXE_USAGE;
     options->variables[options->variable_count++] = value;
     return EXE_DONE;
 }
@@ -177,13 +185,15 @@ static int add_variable(struct exe_options *options, const char *value)
 static int add_argument(struct exe_options *options, const char *value)
 {
     options->arguments[options->argument_count++] = value;
-    return EXE_DONE;
+    return exe_check_text(options, "--arg", value);
 }
 
 /* HOST::GUEST; HOST alone is seen under the same name. */
 static int add_directory(struct exe_options *options, const char *value)
 {
     const char *colons = strstr(value, "::");
+    if (exe_check_text(options, "what --dir shows the guest", colons ? colons + 2 : value) != EXE_DONE)
+        return EXE_USAGE;
     char *host = colons ? strndup(value, (size_t)(colons - value)) : strdup(value);
     GA_ASSERT(host);
     int fd = open(host, O_PATH | O_DIRECTORY | O_CLOEXEC);

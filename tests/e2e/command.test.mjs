@@ -59,6 +59,19 @@ for (const [way, command] of Object.entries(ways)) {
     });
 }
 
+test('what a guest is given is UTF-8, or it is refused before anything is made', (t) => {
+    const folder = scratch(t), bad = "$(printf 'a\\377')";
+    const inShell = (text) => run('sh', ['-c', `exec "$0" ${text}`, program], { cwd: folder });
+    for (const text of [`run "${bad}"`, `run x "${bad}"`, `--env "A=${bad}" run`, `--env "${bad}=A" --worker w run`, `--arg "${bad}" invoke f`, `--dir "/::${bad}" run`]) {
+        const { status, signal, stderr } = inShell(text);
+        assert.equal(signal ?? status, 2, `${text}: ${stderr}`);
+        assert.match(stderr, /is not UTF-8/);
+    }
+    assert.deepEqual(readdirSync(folder), []);
+    const { status, stdout } = inShell('run "$(printf "\\303\\274")"');
+    assert.deepEqual([status, stdout], [0, 'Hello, world!\nargument 1: ü\n']);
+});
+
 test('closed standard streams are no crash', () => {
     const { stdout } = run('bash', ['-c', '"$0" run --cat <&- >&- 2>&-; echo $?', program]);
     assert.ok([0, 1].includes(Number(stdout)), stdout);
