@@ -224,6 +224,8 @@ void durable_promise_delete(struct worker *worker, const char *component_id, con
             promise->deleted = true;
         return;
     }
+    if (worker->replaying || worker->leaving)
+        return;
     worker_commit(worker); /* others see that it is gone; and it may not be in the store yet */
     enum ga_status status =
         worker->store->ops->promise_delete(worker->store, component_id, worker_name, oplog_index, &report);

@@ -43,7 +43,8 @@ enum promise_state durable_promise_get(struct worker *worker, const char *compon
 bool durable_promise_complete(struct worker *worker, const char *component_id, const char *worker_name,
                               uint64_t oplog_index, const void *data, size_t size); /* false: it was complete */
 
-/* It is gone for everyone but a worker that replays that it waited for it. Nothing happens if it does not exist. */
+/* It is gone for everyone but a worker that replays that it waited for it. Nothing happens if it does not exist, or in
+ * replay. Commits first: the caller has recorded it. */
 void durable_promise_delete(struct worker *worker, const char *component_id, const char *worker_name, uint64_t oplog_index);
 
 #endif

@@ -97,9 +97,20 @@ bool golem_api_host_complete_promise(struct worker *worker, const struct golem_a
                                     data.count);
 }
 
+static void make_nothing(void *context, void *result)
+{
+    (void)context;
+    (void)result;
+}
+
+/* The entry comes first: that the worker waited for the promise before is not recorded, so after a crash it must still
+ * be there for it, unless the oplog says that it was deleted later. When this is the last entry, the crash may have come
+ * before the deed. */
 void golem_api_host_delete_promise(struct worker *worker, const struct golem_api_host_promise_id *promise_id)
 {
     struct promise promise = promise_of(worker, promise_id);
+    durable_value(worker, host_golem_api_host_delete_promise.record_name, DURABLE_WRITE_LOCAL,
+                  host_golem_api_host_delete_promise.type->params_tuple, promise_id, NULL, NULL, make_nothing, NULL);
     durable_promise_delete(worker, promise.component_id, promise.worker_name, promise.index);
 }
 

@@ -60,6 +60,21 @@ Test(golem_promise, that_is_deleted_is_unknown)
                        golem_api_host_await_promise(worker, &id, &data));
 }
 
+Test(golem_promise, is_deleted_when_that_is_recorded_and_again_if_nothing_follows)
+{
+    struct golem_api_host_promise_id id = {0};
+    golem_api_host_create_promise(worker, &id);
+    golem_api_host_delete_promise(worker, &id);
+    cr_assert_eq(worker->promises[0].entries_before_delete, 2, "its own entry among them");
+    for (uint32_t entries_after = 0; entries_after < 2; entries_after++) {
+        double_rewind();
+        golem_api_host_create_promise(worker, &id);
+        golem_api_host_delete_promise(worker, &id);
+        cr_assert_eq(worker->promises[0].deletes, entries_after == 0);
+        (void)golem_api_host_get_oplog_index(worker);
+    }
+}
+
 Test(golem_promise, that_is_unknown_traps)
 {
     struct golem_api_host_promise_id id = {0};

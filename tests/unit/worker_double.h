@@ -32,6 +32,7 @@ struct double_resource {
 struct double_promise {
     uint64_t index;
     bool complete, deleted;
+    uint32_t deletes, entries_before_delete;
     struct ga_buf data;
 };
 
@@ -283,14 +284,15 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
                   "arguments of %s differ", record_name);
         struct ga_reader reader = {entry->response.data, entry->response.data,
                                    entry->response.data + entry->response.size, false};
-        cr_assert(cabi_decode(result_type, &reader, &worker->scratch, result));
+        cr_assert(result_type == NULL || cabi_decode(result_type, &reader, &worker->scratch, result));
         ga_buf_free(&encoded);
         return;
     }
     make(context, result);
     struct double_entry *entry = double_append(record_name);
     entry->request = encoded;
-    cabi_encode(result_type, result, &entry->response);
+    if (result_type != NULL)
+        cabi_encode(result_type, result, &entry->response);
 }
 
 uint64_t durable_index(struct worker *worker)
@@ -366,10 +368,12 @@ bool durable_promise_complete(struct worker *worker, const char *component_id, c
 
 void durable_promise_delete(struct worker *worker, const char *component_id, const char *name, uint64_t oplog_index)
 {
-    (void)worker;
     struct double_promise *promise = double_is_self(component_id, name) ? double_promise(oplog_index) : NULL;
-    if (promise != NULL)
-        promise->deleted = true;
+    if (promise == NULL || worker_replaying(worker))
+        return;
+    promise->deleted = true;
+    promise->deletes++;
+    promise->entries_before_delete = worker->entry_count;
 }
 
 #endif
