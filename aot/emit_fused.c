@@ -13,10 +13,12 @@
  *   - flat to flat: from core arguments a<i> to core arguments b<i>, or from the core result r0 to c0. A slot that the
  *     types of several cases share has their joined type; only the low bits count, and what a case does not use is 0.
  *   - memory to memory: from `from` to `into`, both checked and allocated as a whole before.
- * A list is a function of its own, which walks its items; equal ones are written once. Adapters that would take more
- * than FUSED_STATEMENTS_MAX statements are not fused: rt_call_component does the same by descriptor.
+ * A list is a function of its own, which walks its items; equal ones are written once. An adapter that would take more
+ * than FUSED_STATEMENTS_MAX statements is not fused, nor are those of a component with more than FUSED_STATEMENTS_TOTAL_MAX
+ * from there on: rt_call_component does the same by descriptor.
  */
 #define FUSED_STATEMENTS_MAX 500
+#define FUSED_STATEMENTS_TOTAL_MAX 100000
 
 /* --- what is fused --- */
 
@@ -43,7 +45,7 @@ static bool is_inside(const struct plan *plan, uint32_t inner, uint32_t outer)
     return inner == outer;
 }
 
-bool emit_is_fused(const struct emitter *emitter, const struct plan_lower *lower, const struct plan_lift *lift)
+bool emit_is_fused(struct emitter *emitter, const struct plan_lower *lower, const struct plan_lift *lift)
 {
     uint32_t caller = lower->options.component_instance, callee = lift->options.component_instance, count = 0;
     if (is_inside(emitter->plan, caller, callee) || is_inside(emitter->plan, callee, caller))
@@ -52,7 +54,10 @@ bool emit_is_fused(const struct emitter *emitter, const struct plan_lower *lower
         count_statements(lower->type->params[i].type, &count);
     if (lower->type->result != NULL)
         count_statements(lower->type->result, &count);
-    return count <= FUSED_STATEMENTS_MAX;
+    if (count > FUSED_STATEMENTS_MAX || emitter->fused_statements + count > FUSED_STATEMENTS_TOTAL_MAX)
+        return false;
+    emitter->fused_statements += count;
+    return true;
 }
 
 /* --- a function body under construction --- */

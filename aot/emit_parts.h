@@ -40,6 +40,7 @@ struct emitter {
     struct ga_map externs;               /* names declared so far */
     struct ga_map lists;                 /* body of a function that transfers a list -> its number + 1 */
     uint32_t list_count;
+    uint32_t fused_statements;           /* so far */
 
     GA_VEC(uint32_t) host_lowers;        /* lowers that are bound to a host function */
 
@@ -84,7 +85,7 @@ uint32_t emit_options(struct emitter *emitter, const struct plan_options *option
 /* --- emit_fused.c: calls from component instance to component instance --- */
 
 /* Whether the call becomes straight-line C; otherwise it is made by descriptor. */
-bool emit_is_fused(const struct emitter *emitter, const struct plan_lower *lower, const struct plan_lift *lift);
+bool emit_is_fused(struct emitter *emitter, const struct plan_lower *lower, const struct plan_lift *lift);
 
 /* The body of the lowered function, whose core type is given. What it needs before it goes to emitter->functions. */
 void emit_fused_body(struct emitter *emitter, struct ga_buf *out, const struct plan_lower *lower,

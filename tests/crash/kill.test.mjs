@@ -5,8 +5,11 @@
 // CRASH_KILLS: how many kills for each script (default 40; `make crash` uses 500). CRASH_SEED: for the chance.
 
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
-import { chance, executable, runAndKill, scratch, shape, Worker } from '../harness.mjs';
+import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
+import { chance, executable, golemAot, must, runAndKill, scratch, shape, top, Worker } from '../harness.mjs';
 
 const kills = Number(process.env.CRASH_KILLS ?? 40);
 const seed = Number(process.env.CRASH_SEED ?? 1);
@@ -65,8 +68,7 @@ async function runUnderFire(worker, calls, quiet, random, folder, budget) {
     return { results, hits };
 }
 
-async function campaign(t, name, script, check) {
-    const program = executable(name);
+async function campaign(t, name, script, check, program = executable(name)) {
     const folder = scratch(t);
     const reference = new Worker(program, `${folder}/reference`);
     const quiet = runQuietly(reference, script(0));
@@ -105,4 +107,15 @@ test('a workflow killed in the middle of long invocations ends with what it woul
         assert.equal(results[2], results[3], 'total is what the last run returned');
         assert.notEqual(results[4], '0');
     });
+});
+
+test('components that call each other are killed in the middle of calls', async (t) => {
+    const folder = scratch(t), made = join(folder, 'composed.wasm'), program = join(folder, 'composed');
+    writeFileSync(made, await parse(readFileSync(join(top, 'tests/crash/composed.wat'), 'utf8')));
+    must(golemAot, ['build', made, '-o', program]);
+    const script = () => [['run', '30000'], ['total'], ['run', '100000'], ['total']].map(([fn, ...values], i) => ({ key: `composed-${i}`, fn, values }));
+    await campaign(t, 'composed', script, (results) => {
+        assert.equal(results[0], results[1]);
+        assert.equal(results[2], results[3]);
+    }, program);
 });
