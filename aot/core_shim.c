@@ -79,13 +79,13 @@ bool core_fills(struct ga_arena *arena, const struct core_module *module, uint32
                 uint32_t *slots_out)
 {
     const struct core_section *section = &module->parts->sections[SECTION_ELEMENT];
+    if (module->mutates_tables || section->data == NULL)
+        return false;
     struct filler filler = {.in = {.start = section->data, .at = section->data, .end = section->data + section->size},
                             .funcs = imported_functions(arena, module),
                             .func_count = module->parts->imported_funcs,
                             .slots = slots_out,
                             .slot_count = slot_count};
-    if (module->mutates_tables || section->data == NULL)
-        return false;
     for (uint32_t i = 0; i < table_import; i++)
         filler.table += module->imports[i].type.kind == CORE_EXTERN_TABLE;
     for (uint32_t i = 0; i < module->export_count; i++)

@@ -203,7 +203,7 @@ static void put_stored_variant(struct fused *fused, const struct type_val *from,
         tag = name;
     }
     PUT(fused, "rt_put_u%u(%s, %s%s);", bits, place(fused, "into", offset),
-             bits == 8 ? "(uint8_t)" : bits == 16 ? "(uint16_t)" : "", tag);
+        bits == 8 ? "(uint8_t)" : bits == 16 ? "(uint16_t)" : "", tag);
     if (!has_payload(from))
         return;
     PUT(fused, "switch (%s) {", tag);
@@ -235,7 +235,7 @@ static void put_stored(struct fused *fused, const struct type_val *from, const s
         return;
     case VAL_STRING:
         PUT(fused, "rt_put_string(%s, rt_transfer_string(%s, rt_get_u32(%s), rt_get_u32(from + %u)));", to,
-                 fused->transfer, at, offset + 4);
+            fused->transfer, at, offset + 4);
         return;
     case VAL_LIST: {
         const char *count = FORMAT(fused, "rt_get_u32(from + %u)", offset + 4);
@@ -340,7 +340,7 @@ static void put_flat_string(struct fused *fused, uint32_t slot)
 {
     uint32_t name = fused->name_count++;
     PUT(fused, "struct rt_string string%u = rt_transfer_string(%s, %s, %s);", name, fused->transfer,
-             slot_u32(fused, slot), slot_u32(fused, slot + 1));
+        slot_u32(fused, slot), slot_u32(fused, slot + 1));
     put_same(fused, slot, FORMAT(fused, "string%u.addr", name));
     put_same(fused, slot + 1, FORMAT(fused, "string%u.units", name));
 }
