@@ -144,6 +144,144 @@ static bool is_version_with_suffix(struct slice canonical, struct slice suffix)
     return name_is_version((struct slice){text, canonical.size + suffix.size});
 }
 
+/*
+ * --- names of where an import is found: by package, address or content ---
+ * The specification dropped them in 2026, tools still write and accept them:
+ *     unlocked-dep=<PACKAGE[@*|@{>=V}|@{<V}|@{>=V <V}]>   locked-dep=<PACKAGE[@V]>[,HASHES]
+ *     url=<TEXT>[,HASHES]                                 HASHES: integrity=<ALGORITHM-BASE64[?OPTIONS] ...>
+ */
+
+static bool strip_suffix(struct slice *text, char suffix)
+{
+    if (text->size == 0 || text->data[text->size - 1] != suffix)
+        return false;
+    text->size--;
+    return true;
+}
+
+static bool is_package(struct slice text)
+{
+    struct slice rest, projection;
+    struct slice namespace = split(text, ':', &rest);
+    struct slice package = split(rest, '/', &projection);
+    return is_fragments(namespace, false) && is_fragments(package, false) &&
+           (projection.data == NULL || name_is_label(projection));
+}
+
+static bool is_range(struct slice text)
+{
+    struct slice upper;
+    if (name_equal(text, (struct slice){"*", 1}))
+        return true;
+    if (!strip_prefix(&text, "{") || !strip_suffix(&text, '}'))
+        return false;
+    if (strip_prefix(&text, "<"))
+        return name_is_version(text);
+    struct slice lower = split(text, ' ', &upper);
+    return strip_prefix(&lower, ">=") && name_is_version(lower) &&
+           (upper.data == NULL || (strip_prefix(&upper, "<") && name_is_version(upper)));
+}
+
+static bool is_base64(struct slice text)
+{
+    for (unsigned padding = 0; padding < 2 && strip_suffix(&text, '='); padding++) {
+    }
+    for (uint32_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        if (!is_lower(c) && !is_upper(c) && !is_digit(c) && c != '+' && c != '/')
+            return false;
+    }
+    return text.size > 0;
+}
+
+static bool is_hash(struct slice text)
+{
+    struct slice options;
+    if (!strip_prefix(&text, "sha256-") && !strip_prefix(&text, "sha384-") && !strip_prefix(&text, "sha512-"))
+        return false;
+    return is_base64(split(text, '?', &options));
+}
+
+/* integrity=<...> */
+static const char *hashes_fault(struct slice rest)
+{
+    bool any = false;
+    if (!strip_prefix(&rest, "integrity=<") || !strip_suffix(&rest, '>'))
+        return "it does not end in integrity=<...>";
+    while (rest.data != NULL) {
+        struct slice hash = split(rest, ' ', &rest);
+        any |= hash.size > 0;
+        if (hash.size > 0 && !is_hash(hash))
+            return "its integrity is not the hash of an algorithm, sha256, sha384 or sha512, in base64";
+    }
+    return any ? NULL : "its integrity is empty";
+}
+
+/* What stands before the first >; after it there may be hashes. */
+static const char *with_hashes(struct slice *text)
+{
+    struct slice rest;
+    *text = split(*text, '>', &rest);
+    if (rest.data == NULL)
+        return "there is no > after the <";
+    return rest.size == 0 ? NULL : strip_prefix(&rest, ",") ? hashes_fault(rest) : "something follows the >";
+}
+
+static const char *unlocked_fault(struct slice text)
+{
+    struct slice range;
+    if (!strip_suffix(&text, '>'))
+        return "there is no > at its end";
+    struct slice package = split(text, '@', &range);
+    if (!is_package(package))
+        return "it does not name a package";
+    return range.data == NULL || is_range(range) ? NULL : "its range of versions is not one";
+}
+
+static const char *locked_fault(struct slice text)
+{
+    struct slice version;
+    const char *fault = with_hashes(&text);
+    struct slice package = split(text, '@', &version);
+    if (fault == NULL && !is_package(package))
+        return "it does not name a package";
+    if (fault == NULL && version.data != NULL && !name_is_version(version))
+        return "its version is not a semantic version";
+    return fault;
+}
+
+static const char *url_fault(struct slice text)
+{
+    const char *fault = with_hashes(&text);
+    return fault == NULL && text.size > 0 && memchr(text.data, '<', text.size) != NULL ? "there is a < in its address"
+                                                                                       : fault;
+}
+
+static const struct name_source {
+    const char *prefix;
+    const char *(*fault)(struct slice text);
+    bool whole; /* the prefix is looked at again */
+} name_sources[] = {
+    {"unlocked-dep=<", unlocked_fault, false},
+    {"locked-dep=<", locked_fault, false},
+    {"url=<", url_fault, false},
+    {"integrity=<", hashes_fault, true},
+};
+
+/* NULL: it is none of these. */
+static const struct name_source *find_source(struct slice *text)
+{
+    for (uint32_t i = 0; i < sizeof name_sources / sizeof name_sources[0]; i++) {
+        struct slice rest = *text;
+        if (!strip_prefix(&rest, name_sources[i].prefix))
+            continue;
+        if (!name_sources[i].whole)
+            *text = rest;
+        return &name_sources[i];
+    }
+    return NULL;
+}
+
 /* --- import and export names --- */
 
 static const char *parse_interface(struct slice text, struct slice version_suffix, struct name *out)
@@ -173,7 +311,12 @@ static const char *parse_interface(struct slice text, struct slice version_suffi
 const char *name_parse(struct slice text, struct slice version_suffix, struct name *out)
 {
     *out = (struct name){0};
-    if (text.size > 0 && memchr(text.data, ':', text.size) != NULL)
+    const struct name_source *source = find_source(&text);
+    if (source != NULL && version_suffix.data == NULL) {
+        out->kind = NAME_SOURCE;
+        return source->fault(text);
+    }
+    if (source == NULL && text.size > 0 && memchr(text.data, ':', text.size) != NULL)
         return parse_interface(text, version_suffix, out);
     if (version_suffix.data != NULL)
         return "only an interface name with a version can have a version suffix";
@@ -198,6 +341,9 @@ const char *name_parse(struct slice text, struct slice version_suffix, struct na
 struct slice name_canonical(struct ga_arena *arena, struct slice text)
 {
     char *copy = ga_arena_strndup(arena, text.data, text.size);
+    struct slice named = text;
+    if (find_source(&named) != NULL)
+        return text;
     for (uint32_t i = 0; i < text.size; i++) {
         if (is_upper(copy[i]))
             copy[i] = (char)(copy[i] - 'A' + 'a');

@@ -102,7 +102,7 @@ static enum ga_status check_method(const struct naming *naming, const struct typ
 
 static enum ga_status check_annotation(const struct naming *naming, const struct name *name, struct type_extern item)
 {
-    if (name->kind == NAME_LABEL || name->kind == NAME_INTERFACE)
+    if (name->kind == NAME_LABEL || name->kind == NAME_INTERFACE || name->kind == NAME_SOURCE)
         return GA_OK;
     if (item.kind != EXTERN_FUNC)
         return fail(naming, "an annotated name is for a func, not for %s", type_extern_a(item.kind));
@@ -151,6 +151,8 @@ enum ga_status type_surface_name(struct type_context *context, struct type_surfa
     const char *fault = name_parse(name->name, name->version_suffix, &parsed);
     if (fault != NULL)
         return fail(&naming, "%s", fault);
+    if (parsed.kind == NAME_SOURCE && !import)
+        return fail(&naming, "it says where an import is found, but this is an export");
     enum ga_status status = check_unique(&naming);
     if (status == GA_OK)
         status = check_annotation(&naming, &parsed, item);

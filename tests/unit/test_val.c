@@ -166,6 +166,33 @@ static const struct refusal bad_names[] = {
      "import name \"a\": it implements \"x\", which is not the name of an interface " EXTERNS},
     {"%c 07( 01 42 00 ) 0a( 01 02 'a:b/c' 01 00 'x:y/z' 05 00 )", 0x10,
      "import name \"a:b/c\": only a plain name can have an implements attribute " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a>' 01 00 )", 0x12, "import name \"unlocked-dep=<a>\": it does not name a package " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a:b' 01 00 )", 0x12, "import name \"unlocked-dep=<a:b\": there is no > at its end " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a:B>' 01 00 )", 0x12, "import name \"unlocked-dep=<a:B>\": it does not name a package " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a:b@>' 01 00 )", 0x12, "import name \"unlocked-dep=<a:b@>\": its range of versions is not one " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a:b@1.2.3>' 01 00 )", 0x12, "import name \"unlocked-dep=<a:b@1.2.3>\": its range of versions is not one " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a:b@{>=1.2}>' 01 00 )", 0x12, "import name \"unlocked-dep=<a:b@{>=1.2}>\": its range of versions is not one " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a:b@{<1.2.3 >=1.0.0}>' 01 00 )", 0x12, "import name \"unlocked-dep=<a:b@{<1.2.3 >=1.0.0}>\": its range of versions is not one " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'unlocked-dep=<a:b@{>=1.2.3 1.3.0}>' 01 00 )", 0x12, "import name \"unlocked-dep=<a:b@{>=1.2.3 1.3.0}>\": its range of versions is not one " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'locked-dep=<a:b' 01 00 )", 0x12, "import name \"locked-dep=<a:b\": there is no > after the < " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'locked-dep=<a:>' 01 00 )", 0x12, "import name \"locked-dep=<a:>\": it does not name a package " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'locked-dep=<a:b/C-d/e>' 01 00 )", 0x12, "import name \"locked-dep=<a:b/C-d/e>\": it does not name a package " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'locked-dep=<a:b@1>' 01 00 )", 0x12, "import name \"locked-dep=<a:b@1>\": its version is not a semantic version " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'locked-dep=<a:b>x' 01 00 )", 0x12, "import name \"locked-dep=<a:b>x\": something follows the > " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'locked-dep=<a:b>,' 01 00 )", 0x12, "import name \"locked-dep=<a:b>,\": it does not end in integrity=<...> " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'url=<a<b>' 01 00 )", 0x12, "import name \"url=<a<b>\": there is a < in its address " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'url=<a' 01 00 )", 0x12, "import name \"url=<a\": there is no > after the < " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'url=<a>,integrity=<>' 01 00 )", 0x12, "import name \"url=<a>,integrity=<>\": its integrity is empty " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'integrity=< >' 01 00 )", 0x12, "import name \"integrity=< >\": its integrity is empty " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'integrity=<sha1-aa>' 01 00 )", 0x12, "import name \"integrity=<sha1-aa>\": its integrity is not the hash of an algorithm, sha256, sha384 or sha512, in base64 " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'integrity=<sha256-aa sha512-=>' 01 00 )", 0x12, "import name \"integrity=<sha256-aa sha512-=>\": its integrity is not the hash of an algorithm, sha256, sha384 or sha512, in base64 " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'integrity=<sha256-a===>' 01 00 )", 0x12, "import name \"integrity=<sha256-a===>\": its integrity is not the hash of an algorithm, sha256, sha384 or sha512, in base64 " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'url=' 01 00 )", 0x12, "import name \"url=\": it is not in kebab case " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'relative-url=<a>' 01 00 )", 0x12, "import name \"relative-url=<a>\": it is not in kebab case " EXTERNS},
+    {"%c" FUNC "0a( 01 00 'a' 01 00 ) 0b( 01 00 'url=<a>' 01 00 00 )", 0x1a,
+     "export name \"url=<a>\": it says where an import is found, but this is an export " EXTERNS},
+    {"%c" FUNC "0a( 02 00 'url=<a>' 01 00 00 'url=<a>' 01 00 )", 0x1d,
+     "import name \"url=<a>\": conflicts with the earlier name \"url=<a>\" " EXTERNS},
 };
 
 Test(val_refuses, names_that_break_a_rule)
@@ -179,6 +206,13 @@ static const char *const good_names[] = {
     "%c 0a( 01 00 'r' 03 01 ) 07( 04 69 00 68 00 40 00 00 01 40 01 'self' 02 01 00 )"
     "0a( 03 00 '[constructor]r' 01 03 00 '[method]r.m' 01 04 00 '[static]r.s' 01 03 )",
     "%c 07( 01 42 00 ) 0a( 02 02 'a' 02 00 'x:y/z@1.0.0' 02 'any' 05 00 02 'b:c/d@0.2' 01 01 '.7-rc' 05 00 )",
+    "%c" FUNC "0a( 06 00 'unlocked-dep=<a:b>' 01 00 00 'unlocked-dep=<a:b@*>' 01 00 00 'unlocked-dep=<a:b@{>=1.2.3}>' 01 00"
+    " 00 'unlocked-dep=<a:b@{<1.2.3-rc}>' 01 00 00 'unlocked-dep=<a:b@{>=1.2.3 <2.0.0}>' 01 00"
+    " 00 'unlocked-dep=<n-1:p-2/i>' 01 00 )",
+    "%c" FUNC "0a( 04 00 'locked-dep=<a:b>' 01 00 00 'locked-dep=<a:b@1.2.3>' 01 00"
+    " 00 'locked-dep=<a:b>,integrity=<sha256-a+/9==>' 01 00 00 'integrity=< sha384-aB?any  sha512-c= >' 01 00 )",
+    "%c" FUNC "0a( 04 00 'url=<>' 01 00 00 'url=<https://x/>' 01 00 00 'url=<HTTPS://x/>' 01 00"
+    " 00 'url=<a>,integrity=<sha256-a>' 01 00 )",
 };
 
 Test(val_accepts, names)
