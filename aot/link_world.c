@@ -67,6 +67,20 @@ static enum ga_status import_type(struct linker *linker, struct slice interface,
     return GA_OK;
 }
 
+static enum ga_status import_instance(struct linker *linker, struct slice interface, const struct type_instance *type,
+                                      uint64_t offset, struct link_item *out);
+
+/* Nothing in it that somebody would have to provide. */
+static bool is_hollow(const struct type_instance *type)
+{
+    for (uint32_t i = 0; i < type->exports.count; i++) {
+        const struct type_extern *export = type->exports.entries[i].value;
+        if (export->kind != EXTERN_TYPE && (export->kind != EXTERN_INSTANCE || !is_hollow(export->instance)))
+            return false;
+    }
+    return true;
+}
+
 /* One function or type of the host: of an interface, or imported by its bare name (interface ""). */
 static enum ga_status import_item(struct linker *linker, struct slice interface, struct slice name,
                                   struct type_extern type, uint64_t offset, struct link_item *out)
@@ -80,6 +94,10 @@ static enum ga_status import_item(struct linker *linker, struct slice interface,
     case EXTERN_INSTANCE_TYPE:
     case EXTERN_COMPONENT_TYPE:
         return import_type(linker, interface, name, type, out);
+    case EXTERN_INSTANCE:
+        if (is_hollow(type.instance))
+            return import_instance(linker, interface, type.instance, offset, out);
+        /* fall through */
     default:
         return ga_report_at(linker->report, GA_UNSUPPORTED, offset,
                             "import \"%.*s\": %s \"%.*s\" cannot be imported: the host offers functions, types and "
