@@ -18,6 +18,7 @@ struct bin_reader {
     uint32_t entry;
     uint32_t depth; /* of components and of component and instance types */
     uint32_t items; /* of all sections and types so far, against GA_MAX_COMPONENT_ITEMS */
+    core_type_refs *core_refs; /* takes the type indexes in the core types that are read; NULL: nobody */
     bool failed;
 };
 

@@ -161,8 +161,9 @@ static void async_func(struct bin_reader *reader, struct def_type *type)
 static void resource(struct bin_reader *reader, struct def_type *type)
 {
     uint8_t rep = bin_u8(reader);
-    if (rep != 0x7f)
-        bin_fail_byte(reader, rep, "i32, as which alone a resource can be represented");
+    if (rep != 0x7f && rep != 0x7e)
+        bin_fail_byte(reader, rep, "i32 or i64, as which alone a resource can be represented");
+    type->rep = rep == 0x7f ? CORE_I32 : CORE_I64;
     type->has_dtor = bin_bool(reader, "the start of an optional destructor");
     if (type->has_dtor)
         type->dtor = bin_u32(reader);
@@ -259,7 +260,9 @@ static void heap_type(struct bin_reader *reader)
 {
     uint8_t byte = bin_peek(reader);
     if ((byte & 0xc0) != 0x40) {
-        type_index(reader);
+        uint32_t index = type_index(reader);
+        if (reader->core_refs != NULL)
+            *GA_PUSH(reader->arena, reader->core_refs) = index;
         return;
     }
     bin_u8(reader);
@@ -335,15 +338,17 @@ static void core_comp_type(struct bin_reader *reader, struct core_type_def *type
     }
 }
 
-/* subtype; in a component, an open one (0x50) has been told from a module type by the caller. */
+/* subtype; in a component, an open one (0x00 0x50) has been told from a module type (0x50) by the caller. */
 static void core_sub_type(struct bin_reader *reader, struct core_type_def *type)
 {
     if (bin_peek(reader) == 0x4f || bin_peek(reader) == 0x50) {
-        bin_u8(reader);
+        type->open = bin_u8(reader) == 0x50;
         for (uint32_t left = bin_count(reader); left > 0 && !reader->failed; left--)
-            bin_u32(reader);
+            *GA_PUSH(reader->arena, &type->supertypes) = bin_u32(reader);
     }
+    reader->core_refs = &type->refs;
     core_comp_type(reader, type);
+    reader->core_refs = NULL;
 }
 
 static void core_limits(struct bin_reader *reader, struct core_extern_type *type)
@@ -375,6 +380,7 @@ static void core_extern_desc(struct bin_reader *reader, struct extern_desc *desc
     }
     desc->sort = sorts[byte];
     desc->core.kind = (enum core_extern)byte;
+    reader->core_refs = &desc->core_refs;
     switch (desc->core.kind) {
     case CORE_EXTERN_TAG:
         byte = bin_u8(reader);
@@ -393,6 +399,7 @@ static void core_extern_desc(struct bin_reader *reader, struct extern_desc *desc
         desc->core.mutable = bin_bool(reader, "a mutability");
         break;
     }
+    reader->core_refs = NULL;
 }
 
 /* core:alias: only (alias outer ct idx (type)). */
@@ -460,18 +467,15 @@ static void core_type(struct bin_reader *reader, struct component *component, bo
         module_type(reader, &type);
         bin_def(reader, component, DEF_CORE_TYPE, at)->core_type = type;
         return;
-    } else if (bin_peek(reader) == 0x00) {
+    } else if (bin_peek(reader) == 0x00 && !in_module) {
         bin_u8(reader);
         if (bin_peek(reader) != 0x50) {
             uint8_t byte = bin_u8(reader);
             bin_fail_byte(reader, byte, "an open subtype");
         }
-    } else if (in_module && bin_peek(reader) == 0x50) {
-        bin_u8(reader);
-        bin_fail_byte(reader, 0x50, "allowed here: a module type inside a module type");
     }
     for (; count > 0 && !reader->failed; count--) {
-        struct core_type_def type = {0};
+        struct core_type_def type = {.group_left = count};
         core_sub_type(reader, &type);
         bin_def(reader, component, DEF_CORE_TYPE, at)->core_type = type;
     }

@@ -99,6 +99,7 @@ struct def_type {
     bool async;                /* func */
     bool has_dtor, dtor_async; /* resource */
     uint32_t dtor;             /* core func index */
+    uint8_t rep;               /* resource: CORE_I32 or CORE_I64 */
     struct component *decls;   /* component and instance types: their declarators as definitions */
 };
 
@@ -122,10 +123,15 @@ struct core_extern_type {
     uint32_t page_size_log2;
 };
 
+typedef GA_VEC(uint32_t) core_type_refs; /* core type indexes */
+
 struct core_type_def {
     bool is_module;
     bool is_func; /* neither: a GC type, refused by build */
+    bool open;    /* others may be subtypes of it */
     struct core_func_type func;
+    core_type_refs refs, supertypes; /* the types that it mentions; that it is a subtype of */
+    uint32_t group_left;             /* types of its recursion group from this one on: they may be mentioned too */
     struct component *decls; /* module type: DEF_IMPORT (two names), DEF_EXPORT, DEF_CORE_TYPE, DEF_ALIAS */
 };
 
@@ -137,6 +143,7 @@ struct extern_desc {
     struct val_ref value;
     bool value_eq;
     struct core_extern_type core; /* inside module types; func.params are not filled in */
+    core_type_refs core_refs;     /* the types that it mentions */
 };
 
 /* --- definitions --- */

@@ -178,6 +178,9 @@ static enum ga_status make_resource(struct linker *linker, struct link_scope *sc
                                     struct type_resource *type)
 {
     struct plan_resource *resource = link_resource_new(linker, type, scope->instance);
+    if (def->type.rep != CORE_I32)
+        return ga_report_at(linker->report, GA_UNSUPPORTED, def->offset,
+                            "a resource that is represented by an i64 is not supported");
     if (!def->type.has_dtor)
         return GA_OK;
     if (def->type.dtor_async)

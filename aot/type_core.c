@@ -38,11 +38,49 @@ static const char *limits_fault(const struct core_extern_type *type)
     return NULL;
 }
 
+/* The types that are mentioned: earlier ones, or of the next `group_left`, which are of the same recursion group. */
+static enum ga_status check_refs(const struct type_scope *scope, const core_type_refs *refs, uint32_t group_left,
+                                 const struct def *def)
+{
+    uint32_t defined = scope->spaces[SORT_CORE_TYPE].count;
+    for (uint32_t i = 0; i < refs->count; i++) {
+        struct type_extern item = {0};
+        uint32_t index = refs->items[i];
+        if (index >= defined && index - defined < group_left)
+            continue;
+        enum ga_status status = type_lookup(scope, SORT_CORE_TYPE, index, def->offset, &item);
+        if (status != GA_OK)
+            return status;
+        if (item.core_type->module != NULL)
+            return fail(scope, def, "reference to a module type");
+    }
+    return GA_OK;
+}
+
+/* At most one, earlier and open. That the structures match matters to nobody here: only what a module itself
+ * defines is compiled. */
+static enum ga_status check_supertypes(const struct type_scope *scope, const core_type_refs *supertypes,
+                                       const struct def *def)
+{
+    struct type_extern item = {0};
+    if (supertypes->count == 0)
+        return GA_OK;
+    if (supertypes->count > 1)
+        return fail(scope, def, "subtype of more than one type");
+    enum ga_status status = type_lookup(scope, SORT_CORE_TYPE, supertypes->items[0], def->offset, &item);
+    if (status == GA_OK && !item.core_type->open)
+        return fail(scope, def, "subtype of a type that allows none");
+    return status;
+}
+
 /* The type of an import or export of a module type. */
 static enum ga_status core_extern(struct type_scope *scope, const struct extern_desc *desc, const struct def *def,
                                   struct core_extern_type *out)
 {
+    enum ga_status status = check_refs(scope, &desc->core_refs, 0, def);
     *out = desc->core;
+    if (status != GA_OK)
+        return status;
     if (out->kind == CORE_EXTERN_TABLE || out->kind == CORE_EXTERN_MEMORY) {
         const char *fault = limits_fault(out);
         return fault == NULL ? GA_OK : fail(scope, def, fault);
@@ -50,7 +88,7 @@ static enum ga_status core_extern(struct type_scope *scope, const struct extern_
     if (out->kind == CORE_EXTERN_GLOBAL)
         return GA_OK;
     struct type_extern item = {0};
-    enum ga_status status = type_lookup(scope, SORT_CORE_TYPE, desc->type_index, def->offset, &item);
+    status = type_lookup(scope, SORT_CORE_TYPE, desc->type_index, def->offset, &item);
     if (status != GA_OK)
         return status;
     if (item.core_type->func == NULL)
@@ -140,7 +178,9 @@ enum ga_status type_define_core(struct type_scope *scope, const struct def *def,
         return define_module(scope, def->core_type.decls, type);
     if (def->core_type.is_func)
         type->func = &def->core_type.func;
-    return GA_OK;
+    type->open = def->core_type.open;
+    enum ga_status status = check_refs(scope, &def->core_type.refs, def->core_type.group_left, def);
+    return status == GA_OK ? check_supertypes(scope, &def->core_type.supertypes, def) : status;
 }
 
 /* --- matching --- */

@@ -159,6 +159,14 @@ static enum ga_status define_value(const struct definer *definer, struct type_ex
 
 /* --- functions --- */
 
+static uint64_t func_size(const struct type_func *func)
+{
+    uint64_t size = func->result != NULL ? func->result->size : 0;
+    for (uint32_t i = 0; i < func->param_count; i++)
+        size += func->params[i].type->size;
+    return size;
+}
+
 static enum ga_status define_func(const struct definer *definer, struct type_extern *out)
 {
     const struct def_type *def = &definer->def->type;
@@ -174,6 +182,8 @@ static enum ga_status define_func(const struct definer *definer, struct type_ext
         status = type_val_at(definer->scope, def->result, definer->def->offset, &func->result);
     if (status != GA_OK)
         return status;
+    if (func_size(func) > GA_MAX_TYPE_SIZE)
+        return fail(definer, "function whose parameters and result have too many parts");
     if (func->result != NULL && func->result->has_borrow)
         return fail(definer, "function whose result contains a borrow");
     out->kind = EXTERN_FUNC_TYPE;

@@ -124,6 +124,7 @@ struct type_component {
 struct type_core {
     const struct core_module *module;  /* module type, or NULL */
     const struct core_func_type *func; /* function type, or NULL; neither: a GC type */
+    bool open;                         /* it may have subtypes */
 };
 
 /* --- scopes --- */

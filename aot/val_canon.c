@@ -231,7 +231,12 @@ static enum ga_status resource(struct type_scope *scope, const struct def *def)
                         type_extern_a(item.kind));
     if (def->canon.kind != CANON_RESOURCE_DROP && item.resource->definer != scope)
         return fail(scope, def, "resource.new or resource.rep of a resource that this component does not define " SPEC);
-    val_core_func_type(scope->context->arena, "i", def->canon.kind == CANON_RESOURCE_DROP ? "" : "i", 0, &type);
+    static const char *const params[] = {
+        [CANON_RESOURCE_NEW] = "v", [CANON_RESOURCE_DROP] = "i", [CANON_RESOURCE_REP] = "i"};
+    static const char *const results[] = {
+        [CANON_RESOURCE_NEW] = "i", [CANON_RESOURCE_DROP] = "", [CANON_RESOURCE_REP] = "v"};
+    uint8_t rep = item.resource->definer == scope ? item.resource->def->type.rep : CORE_I32;
+    val_core_func_type(scope->context->arena, params[def->canon.kind], results[def->canon.kind], rep, &type);
     return val_push_core_func(scope, &type);
 }
 

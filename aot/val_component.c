@@ -31,8 +31,8 @@ static enum ga_status type(struct type_scope *scope, const struct def *def)
     struct type_extern item = {0};
     enum ga_status status = GA_OK;
     if (def->type.kind == DEF_TYPE_RESOURCE && def->type.has_dtor)
-        status = val_core_func_check(scope, def->type.dtor, "i", "",
-                                     "the destructor of a resource must take an i32 and return nothing "
+        status = val_core_func_check(scope, def->type.dtor, def->type.rep == CORE_I64 ? "I" : "i", "",
+                                     "the destructor of a resource must take its representation and return nothing "
                                      "(Binary.md, Type Definitions)",
                                      def->offset);
     if (status == GA_OK)

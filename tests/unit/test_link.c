@@ -11,6 +11,7 @@ static void free_arena(void)
 }
 
 TestSuite(link_plan, .fini = free_arena);
+TestSuite(link_import, .fini = free_arena);
 TestSuite(link_refusal, .fini = free_arena);
 
 static enum ga_status link_made(const char *notation, struct plan **plan_out, struct ga_report *report)
@@ -271,6 +272,17 @@ Test(link_plan, an_ascription_hides_what_it_does_not_name)
     expect_slice(plan->exports.items[0].name, "get");
 }
 
+/* --- imports --- */
+
+Test(link_import, instances_without_anything_in_them_need_no_host)
+{
+    const struct plan *plan = plan_made("%c 07( 01 42 02 01 42 02 01 42 00 04 00 'y' 05 00 04 00 'x' 05 00 )"
+                                        "0a( 02 00 'i' 05 00 00 'wasi:nothing/here' 05 00 )"
+                                        "06( 01 05 00 00 'x' ) 0b( 01 00 'e' 05 02 00 )");
+    cr_expect_eq(plan->imports.count, 0);
+    cr_expect_eq(plan->exports.count, 0);
+}
+
 /* --- refusals --- */
 
 Test(link_refusal, what_is_not_offered_is_named)
@@ -285,6 +297,10 @@ Test(link_refusal, what_is_not_offered_is_named)
          "import \"m\": a core module cannot be imported: the host offers functions, types and instances of these"},
         {"%c 07( 01 41 00 ) 0a( 01 00 'c' 04 00 )", GA_UNSUPPORTED, 16,
          "import \"c\": a component cannot be imported: the host offers functions, types and instances of these"},
+        {"%c 07( 01 42 02 01 42 02 01 40 00 01 00 04 00 'f' 01 00 04 00 'x' 05 00 ) 0a( 01 00 'i' 05 00 )",
+         GA_UNSUPPORTED, 36,
+         "import \"i\": instance \"x\" cannot be imported: the host offers functions, types and interfaces of these"},
+        {"%c 07( 01 3f 7e 00 )", GA_UNSUPPORTED, 11, "a resource that is represented by an i64 is not supported"},
         {"%c 08( 01 1f )", GA_UNSUPPORTED, 11, "the asynchronous built-in `waitable-set.new` is not supported"},
         {"%c 07( 01 43 00 01 00 ) 0a( 01 00 'f' 01 00 )", GA_UNSUPPORTED, 18,
          "import \"f\": its type is `async func`, only synchronous functions are supported"},

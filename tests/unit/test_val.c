@@ -85,7 +85,19 @@ static const struct refusal bad_types[] = {
     {"%c 07( 01 41 01 01 3f 7f 00 )", 0xd, "type 0: resource type defined inside a component or instance type " TYPES},
     {"%c 07( 01 3f 7f 01 00 )", 0xb, "core func index 0 is out of bounds: there are 0 so far " INSTANCES},
     {"%c" MODULE_CONSTANT("01") "02( 01 00 00 00 ) 06( 01 00 00 01 00 'f' ) 07( 01 3f 7f 01 00 )", 0x3e,
-     "the destructor of a resource must take an i32 and return nothing " TYPES},
+     "the destructor of a resource must take its representation and return nothing " TYPES},
+    {"%c" MODULE_CONSTANT("01") "02( 01 00 00 00 ) 06( 01 00 00 01 00 'f' ) 07( 01 3f 7e 01 00 )", 0x3e,
+     "the destructor of a resource must take its representation and return nothing " TYPES},
+    {"%c 03( 01 60 01 64 01 00 )", 0xb, "core type index 1 is out of bounds: there are 0 so far " INSTANCES},
+    {"%c 03( 01 4e 02 60 01 64 01 00 5f 01 63 02 00 )", 0xb,
+     "core type index 2 is out of bounds: there are 1 so far " INSTANCES},
+    {"%c 03( 02 50 00 60 01 64 00 00 )", 0xd, "core type: reference to a module type " TYPES},
+    {"%c 03( 01 50 01 03 'g' 03 63 00 00 )", 0xd, "core type index 0 is out of bounds: there are 0 so far " INSTANCES},
+    {"%c 03( 01 50 01 03 't' 01 63 00 00 01 )", 0xd, "core type index 0 is out of bounds: there are 0 so far " INSTANCES},
+    {"%c 03( 02 60 00 00 00 50 01 00 60 00 00 )", 0xe, "core type: subtype of a type that allows none " TYPES},
+    {"%c 03( 03 00 50 00 60 00 00 00 50 00 60 00 00 00 50 02 00 01 60 00 00 )", 0x17,
+     "core type: subtype of more than one type " TYPES},
+    {"%c 03( 01 00 50 01 00 60 00 00 )", 0xb, "core type index 0 is out of bounds: there are 0 so far " INSTANCES},
     {"%c 03( 01 50 01 00 'a' 'b' 00 00 )", 0xd, "core type index 0 is out of bounds: there are 0 so far " INSTANCES},
     {"%c 03( 01 50 02 03 'm' 02 00 01 03 'm' 02 00 01 )", 0x13,
      "core type: module type with two exports of the same name " TYPES},
@@ -110,6 +122,10 @@ static const char *const good_types[] = {
     "%c 07( 03 3f 7f 00 68 00 40 01 'p' 01 01 00 )",
     "%c 07( 01 6e 20 'a' 'b' 'c' 'd' 'e' 'f' 'g' 'h' 'i' 'j' 'k' 'l' 'm' 'n' 'o' 'p' 'q' 'r' 's' 't' 'u' 'v' 'w' 'x' 'y' 'z'"
     " 'aa' 'ab' 'ac' 'ad' 'ae' 'af' )",
+    "%c 07( 01 3f 7e 00 ) 08( 03 02 00 03 00 04 00 )",
+    "%c 03( 03 60 01 64 00 00 00 50 00 60 01 63 00 00 00 50 01 01 60 00 00 )",
+    "%c 03( 01 4e 02 60 01 64 01 00 5f 01 63 00 00 )",
+    "%c 03( 01 50 03 01 50 00 60 00 00 01 60 01 64 00 00 03 'g' 03 63 00 00 )",
     "%c 03( 02 60 00 00 50 03 02 10 01 01 00 00 'a' 'b' 00 00 03 'm' 02 00 #65536 )",
 };
 
@@ -430,6 +446,26 @@ Test(val_refuses, types_that_unfold_without_end)
     cr_expect_eq(validate_made(ga_buf_cstr(&text), &report), GA_INVALID);
     cr_expect_str_eq(report.text, "type 18: type with too many parts " TYPES);
     ga_buf_free(&text);
+}
+
+/* A function's parts are counted together: 2^18 - 3 for each parameter and the result. */
+Test(val_refuses, functions_of_too_many_parts)
+{
+    for (unsigned count = 2; count <= 3; count++) {
+        struct ga_buf text = {0};
+        struct ga_report report = {0};
+        ga_buf_text(&text, "%c 07( 12 73");
+        for (unsigned i = 0; i < 16; i++)
+            ga_buf_printf(&text, " 6f 02 %02x %02x", i, i);
+        ga_buf_printf(&text, " 40 %02x", count);
+        for (unsigned i = 0; i < count; i++)
+            ga_buf_printf(&text, " 'p%u' 10", i);
+        ga_buf_text(&text, " 00 10 )");
+        cr_expect_eq(validate_made(ga_buf_cstr(&text), &report), count == 2 ? GA_OK : GA_INVALID);
+        if (count == 3)
+            cr_expect_str_eq(report.text, "type 17: function whose parameters and result have too many parts " TYPES);
+        ga_buf_free(&text);
+    }
 }
 
 /* Each type has two instances of the one before it, each with resources of its own. */
