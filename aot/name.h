@@ -6,7 +6,14 @@
 #include "component.h"
 
 /* Names of imports, exports and labels (Explainer.md, "Import and Export Definitions"). */
-enum name_kind { NAME_LABEL, NAME_CONSTRUCTOR, NAME_METHOD, NAME_STATIC, NAME_INTERFACE, NAME_SOURCE /* of imports: where they are found */ };
+enum name_kind {
+    NAME_LABEL,
+    NAME_CONSTRUCTOR,
+    NAME_METHOD,
+    NAME_STATIC,
+    NAME_INTERFACE,
+    NAME_SOURCE /* of imports: where they are found */
+};
 
 struct name {
     enum name_kind kind;
