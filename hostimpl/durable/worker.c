@@ -155,6 +155,11 @@ const struct worker_preopen *worker_preopens(struct worker *worker, uint32_t *co
         return worker->config->preopens;
     }
     int fd = worker_files_fd(worker);
+    if (fd < 0 && worker->store) { /* without files, a worker would take another way than it has in its oplog */
+        struct ga_report report = {0};
+        ga_report_errno(&report, errno, "worker \"%s\": cannot make the directory for its files", worker->config->name);
+        worker_abandon(worker, &report);
+    }
     own[0] = (struct worker_preopen){fd, "/"};
     own[1] = (struct worker_preopen){fd, "."};
     *count_out = fd >= 0 ? 2 : 0;

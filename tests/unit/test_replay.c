@@ -164,6 +164,14 @@ static void host_close(struct worker *worker, const void *params, void *result)
     *(uint64_t *)result = 0;
 }
 
+static void host_files(struct worker *worker, const void *params, void *result)
+{
+    uint32_t count;
+    (void)params;
+    (void)worker_preopens(worker, &count);
+    *(uint64_t *)result = count;
+}
+
 #define HOST_MAP(X)                  \
     X(read, DURABLE_READ_LOCAL)      \
     X(write, DURABLE_WRITE_REMOTE)   \
@@ -174,6 +182,7 @@ static void host_close(struct worker *worker, const void *params, void *result)
     X(value, DURABLE_CUSTOM)         \
     X(log, DURABLE_OBSERVE)          \
     X(wait, DURABLE_CUSTOM)          \
+    X(files, DURABLE_OBSERVE)        \
     X(open, DURABLE_OBSERVE)         \
     X(close, DURABLE_OBSERVE)
 
@@ -279,6 +288,11 @@ static void guest_wait(uint64_t *flat)
     flat[0] = root->total = mix(sum, call_read(2));
 }
 
+static void guest_files(uint64_t *flat)
+{
+    flat[0] = call_files(0);
+}
+
 static void guest_open(uint64_t *flat)
 {
     flat[0] = call_open(0);
@@ -301,6 +315,7 @@ static const struct rt_export exports[] = {
     {"", "mixed", &u64_to_u64, OPTIONS, guest_mixed, NULL},  {"", "write", &u64_to_u64, OPTIONS, guest_write, NULL},
     {"", "total", &none_to_u64, OPTIONS, guest_total, NULL}, {"", "trap", &u64_to_u64, OPTIONS, guest_trap, NULL},
     {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},   {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
+    {"", "files", &none_to_u64, OPTIONS, guest_files, NULL},
     {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},  {"", "derive", &u64_to_u64, OPTIONS, guest_derive, NULL},
 };
 
@@ -774,6 +789,25 @@ Test(replay, a_torn_tail_is_cut_and_its_invocation_runs_again)
     cr_assert_str_eq(kinds(), "CIcccDIcccDIcccDID");
     cr_assert_eq(value_of("total", "", NULL), total);
     must_verify();
+}
+
+/* What a guest may leave behind: directories whose names, one after the other, are longer than a path may be. */
+static void make_deep_files(void)
+{
+    char command[200];
+    snprintf(command, sizeof command,
+             "cd %s/workers/w-*/files && for i in $(seq 30); do mkdir $(printf %%0200d $i) && cd -P $(printf %%0200d $i); done",
+             directory);
+    cr_assert_eq(system(command), 0);
+}
+
+Test(replay, a_worker_whose_files_cannot_be_made_anew_does_not_go_on_without)
+{
+    cr_assert_eq(value_of("files", "", NULL), 2);
+    make_deep_files();
+    cr_assert_neq(call("files", "", NULL), GA_OK);
+    cr_assert_not_null(strstr(shared->text, "worker \"w\": cannot make the directory for its files"), "%s", shared->text);
+    cr_assert_str_eq(kinds(), "CID", "nothing of it is recorded");
 }
 
 Test(replay, another_components_worker_is_refused)
