@@ -288,9 +288,22 @@ static void make_room(struct exe_options *options, int count)
     GA_ASSERT(options->variables && options->arguments && options->preopens);
 }
 
+/* Guest code is compiled for these (aot/build_compile.c); without them it would end in SIGILL somewhere. */
+static void refuse_old_processor(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v2"))
+        return;
+    fprintf(stderr, "this program needs a processor with SSE4.2 and POPCNT (x86-64-v2)\n");
+    exit(EXE_REFUSED);
+#endif
+}
+
 int main(int count, char **words)
 {
     ga_stdio_hold();
+    refuse_old_processor();
     const char *slash = count ? strrchr(words[0], '/') : NULL;
     struct exe_options options = {.program = slash   ? slash + 1
                                              : count ? words[0]
