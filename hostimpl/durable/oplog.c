@@ -1,33 +1,43 @@
 /*
  * The oplog's format.
  *
- * An entry is a header of 16 bytes and a body, all numbers little endian:
+ * Entries are numbered from 1; they lie in the store in chunks, one behind the other without gaps, and the number of
+ * an entry is not stored. A chunk is what one commit wrote, and can be read without any other.
  *
- *   offset 0   u32   check: the low 32 bits of the chain hash after this entry
- *          4   u32   size of the body in bytes
- *          8   u56   time: microseconds since 1970, UTC
- *         15   u8    kind (oplog.h)
- *         16   ...   the body: the kind's fields, in the order of the table below, one behind the other
+ * An entry is a header and a body:
+ *
+ *   u32       check: the low 32 bits of the chain hash after this entry, little endian
+ *   u8        kind (oplog.h)
+ *   LEB128    size: bytes that follow, the time and the body
+ *   LEB128    time: microseconds since 1970, UTC, less the time of the entry before (0 for the first of a chunk), modulo
+ *             2^64 and zigzag (0, -1, 1, -2, ... are 0, 1, 2, 3, ...)
+ *   ...       the body: the kind's fields, in the order of the table below, one behind the other
  *
  *   U64       unsigned LEB128
- *   DIGEST    8 bytes
+ *   DIGEST    8 bytes, little endian
  *   TEXT      LEB128 size, UTF-8
  *   TEXTS     LEB128 count, TEXTs
  *   CHOICE    1 byte, index into the choices
  *   VALUE     LEB128 size, cabi_encode's form; as the last field of a kind: no size, it goes on to the body's end
  *   REQUEST   LEB128 size, then the bytes if the size is at most OPLOG_REQUEST_BYTES, else a DIGEST of them (ga_hash64, seed 0)
  *
- * Entries are numbered from 1; they lie in the store in chunks, one behind the other without gaps, and the number of
- * an entry is not stored.
+ * The first two fields of ImportedFunctionInvoked, the callee, are most of what a recorded call would take, so a
+ * chunk has each callee once:
  *
- * The chain. h(0) = ga_hash64("golem-aot oplog 1", worker id); h(n) = ga_hash64(entry n from offset 4 on, h(n-1)). So
+ *   LEB128    0: a CHOICE and a TEXT follow. n + 1: they are those that follow in the ImportedFunctionInvoked that begins at
+ *             byte n of the chunk, before this entry
+ *
+ * A call of a few bytes of payload so takes 8 or 9 bytes more than that. (A writer may write a callee again; ours does
+ * when its few slots are taken by others.)
+ *
+ * The chain. h(0) = ga_hash64("golem-aot oplog 2", worker id); h(n) = ga_hash64(entry n from offset 4 on, h(n-1)). So
  * an entry's check is right only behind all the entries that it was written behind, of this worker. It is made for
  * each entry, not for each chunk: a damaged entry is then named exactly, and a torn chunk is good up to the last
  * whole entry. (XXH3 of a typical entry takes 5 ns.) The full 64 bits after the last entry of a chunk stand in the
  * chunk's row; a checkpoint remembers the 64 bits at its place, and fits an oplog only if they are equal.
  *
- * An entry is valid if and only if the bytes reach to its end, its kind is known, and its check is right. What
- * follows from an invalid one is decided in replay.c.
+ * An entry is valid if and only if the bytes reach to its end, its kind is known, its size and time are LEB128, and its
+ * check is right. What follows from an invalid one is decided in replay.c.
  */
 #include "oplog.h"
 
@@ -108,7 +118,7 @@ const struct oplog_kind_info *oplog_kind_info(unsigned kind)
 
 uint64_t oplog_chain_start(uint64_t worker_id)
 {
-    static const char FORMAT[] = "golem-aot oplog 1";
+    static const char FORMAT[] = "golem-aot oplog 2";
     return ga_hash64(FORMAT, sizeof FORMAT - 1, worker_id);
 }
 
@@ -129,36 +139,9 @@ static uint32_t load_u32(const uint8_t *at)
     return value;
 }
 
-static uint64_t load_u64(const uint8_t *at)
-{
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are stored as they lie in memory");
 
-/* --- writing --- */
-
-size_t oplog_begin(struct oplog_tail *tail)
-{
-    size_t begun = tail->buf.size;
-    ga_buf_reserve(&tail->buf, OPLOG_HEADER_BYTES);
-    tail->buf.size += OPLOG_HEADER_BYTES;
-    return begun;
-}
-
-void oplog_end(struct oplog_tail *tail, size_t begun, enum oplog_kind kind, uint64_t time_us)
-{
-    uint8_t *entry = tail->buf.data + begun;
-    size_t size = tail->buf.size - begun;
-    GA_ASSERT(size - OPLOG_HEADER_BYTES <= UINT32_MAX);
-    store_u32(entry + 4, (uint32_t)(size - OPLOG_HEADER_BYTES));
-    store_u64(entry + 8, (time_us & 0xffffffffffffff) | (uint64_t)kind << 56);
-    tail->chain = ga_hash64(entry + 4, size - 4, tail->chain);
-    store_u32(entry, (uint32_t)tail->chain);
-    tail->count++;
-}
+/* --- numbers --- */
 
 static uint8_t *put_leb(uint8_t *at, uint64_t value)
 {
@@ -168,28 +151,125 @@ static uint8_t *put_leb(uint8_t *at, uint64_t value)
     return at;
 }
 
+/* Behind it; NULL if it does not end before `end`, or not within 64 bits. */
+static const uint8_t *get_leb(const uint8_t *at, const uint8_t *end, uint64_t *value_out)
+{
+    if (at < end && *at < 0x80) {
+        *value_out = *at;
+        return at + 1;
+    }
+    uint64_t value = 0;
+    for (unsigned shift = 0; at < end && shift < 64; shift += 7) {
+        uint8_t byte = *at++;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *value_out = value;
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static uint64_t zigzag(uint64_t difference)
+{
+    return difference << 1 ^ (0 - (difference >> 63));
+}
+
+static uint64_t unzigzag(uint64_t value)
+{
+    return value >> 1 ^ (0 - (value & 1));
+}
+
+/* --- writing --- */
+
+/* Up to the size; the size is taken to be one byte until oplog_end knows it. */
+enum { CHECK_BYTES = 4, SIZE_OFFSET = 5, SIZED_OFFSET = 6, LEB_BYTES = 10 };
+
+static inline void reserve(struct ga_buf *buf, size_t more)
+{
+    if (__builtin_expect(buf->capacity - buf->size < more, 0))
+        ga_buf_reserve(buf, more);
+}
+
+size_t oplog_begin(struct oplog_tail *tail, enum oplog_kind kind, uint64_t time_us)
+{
+    size_t begun = tail->buf.size;
+    reserve(&tail->buf, SIZED_OFFSET + LEB_BYTES);
+    uint8_t *entry = tail->buf.data + begun;
+    entry[CHECK_BYTES] = (uint8_t)kind;
+    uint64_t before_us = begun ? tail->time_us : 0;
+    tail->time_us = time_us;
+    tail->buf.size = (size_t)(put_leb(entry + SIZED_OFFSET, zigzag(time_us - before_us)) - tail->buf.data);
+    return begun;
+}
+
+/* Makes room for a size of more than one byte. */
+__attribute__((noinline)) static void widen_size(struct ga_buf *buf, size_t begun, size_t size)
+{
+    uint8_t bytes[LEB_BYTES];
+    size_t more = (size_t)(put_leb(bytes, size) - bytes) - 1;
+    ga_buf_reserve(buf, more);
+    uint8_t *sized = buf->data + begun + SIZED_OFFSET;
+    memmove(sized + more, sized, size);
+    memcpy(sized - 1, bytes, more + 1);
+    buf->size += more;
+}
+
+void oplog_end(struct oplog_tail *tail, size_t begun)
+{
+    size_t size = tail->buf.size - begun - SIZED_OFFSET;
+    GA_ASSERT(size <= UINT32_MAX);
+    if (size < 0x80)
+        tail->buf.data[begun + SIZE_OFFSET] = (uint8_t)size;
+    else
+        widen_size(&tail->buf, begun, size);
+    uint8_t *entry = tail->buf.data + begun;
+    tail->chain = ga_hash64(entry + CHECK_BYTES, tail->buf.size - begun - CHECK_BYTES, tail->chain);
+    store_u32(entry, (uint32_t)tail->chain);
+    tail->count++;
+}
+
 uint64_t oplog_request_digest(const void *request, size_t size)
 {
     return ga_hash64(request, size, 0);
 }
 
-void oplog_put_call(struct ga_buf *buf, uint8_t durability, const char *name, size_t name_size, const void *request,
+static struct oplog_callee_slot *slot_of(struct oplog_tail *tail, const char *name)
+{
+    uint64_t mixed = (uint64_t)(uintptr_t)name * 0x9e3779b97f4a7c15u;
+    return &tail->callees[mixed >> (64 - OPLOG_CALLEE_SLOT_BITS)];
+}
+
+/* The callee of the entry that begins at `begun`: where it stands in this chunk, or, from now on, here. */
+static void put_callee(struct oplog_tail *tail, size_t begun, uint8_t durability, const char *name)
+{
+    struct oplog_callee_slot *slot = slot_of(tail, name);
+    struct ga_buf *buf = &tail->buf;
+    if (slot->name == name && slot->durability == durability && slot->chunk == tail->first_index) {
+        reserve(buf, LEB_BYTES);
+        buf->size = (size_t)(put_leb(buf->data + buf->size, slot->place + 1) - buf->data);
+        return;
+    }
+    *slot = (struct oplog_callee_slot){name, tail->first_index, begun, durability};
+    ga_buf_u8(buf, 0);
+    ga_buf_u8(buf, durability);
+    ga_buf_leb_u(buf, strlen(name));
+    ga_buf_text(buf, name);
+}
+
+void oplog_put_call(struct oplog_tail *tail, size_t begun, uint8_t durability, const char *name, const void *request,
                     size_t request_size)
 {
-    GA_ASSERT(name_size <= 255);
-    ga_buf_reserve(buf, 32 + 255 + OPLOG_REQUEST_BYTES);
-    uint8_t *at = buf->data + buf->size;
-    *at++ = durability;
-    at = put_leb(at, name_size);
-    memcpy(at, name, name_size);
-    at = put_leb(at + name_size, request_size);
-    if (request_size <= OPLOG_REQUEST_BYTES) {
-        if (request_size)
-            memcpy(at, request, request_size);
-        at += request_size;
-    } else {
+    put_callee(tail, begun, durability, name);
+    struct ga_buf *buf = &tail->buf;
+    reserve(buf, LEB_BYTES + OPLOG_REQUEST_BYTES);
+    uint8_t *at = put_leb(buf->data + buf->size, request_size);
+    if (request_size > OPLOG_REQUEST_BYTES) {
         store_u64(at, oplog_request_digest(request, request_size));
         at += sizeof(uint64_t);
+    } else if (request_size) {
+        memcpy(at, request, request_size);
+        at += request_size;
     }
     buf->size = (size_t)(at - buf->data);
 }
@@ -217,24 +297,18 @@ static void put_field(struct ga_buf *buf, const struct oplog_field *field, const
         else
             put_bytes(buf, value);
         break;
-    case OPLOG_REQUEST:
-        ga_buf_leb_u(buf, value->size);
-        if (value->size <= OPLOG_REQUEST_BYTES)
-            ga_buf_append(buf, value->data, value->size);
-        else
-            ga_buf_le(buf, oplog_request_digest(value->data, value->size), 8);
-        break;
+    case OPLOG_REQUEST: GA_ASSERT(!"in calls only, which oplog_put_call writes"); break;
     }
 }
 
 void oplog_append(struct oplog_tail *tail, enum oplog_kind kind, uint64_t time_us, const struct oplog_value *values)
 {
     const struct oplog_kind_info *info = oplog_kind_info(kind);
-    GA_ASSERT(info->name);
-    size_t begun = oplog_begin(tail);
+    GA_ASSERT(info->name && kind != OPLOG_IMPORTED_FUNCTION_INVOKED);
+    size_t begun = oplog_begin(tail, kind, time_us);
     for (uint32_t i = 0; i < info->field_count; i++)
         put_field(&tail->buf, &info->fields[i], &values[i], i + 1 == info->field_count);
-    oplog_end(tail, begun, kind, time_us);
+    oplog_end(tail, begun);
 }
 
 struct oplog_value oplog_number(uint64_t number)
@@ -270,31 +344,53 @@ static bool all_zero(const uint8_t *at, const uint8_t *end)
     return at == end;
 }
 
+void oplog_enter(struct oplog_cursor *cursor, const void *chunk, size_t size)
+{
+    cursor->chunk = cursor->at = chunk;
+    cursor->end = cursor->chunk + size;
+    cursor->time_us = 0;
+}
+
+size_t oplog_claimed_size(const uint8_t *at, const uint8_t *end)
+{
+    uint64_t size = 0;
+    const uint8_t *sized = end - at < OPLOG_MIN_BYTES ? NULL : get_leb(at + SIZE_OFFSET, end, &size);
+    return sized ? (size_t)(sized - at) + (size_t)size : OPLOG_MIN_BYTES;
+}
+
 enum oplog_next oplog_next(struct oplog_cursor *cursor, bool verify, struct oplog_entry *out)
 {
-    size_t left = (size_t)(cursor->end - cursor->at);
-    if (left == 0)
+    const uint8_t *entry = cursor->at, *end = cursor->end;
+    uint64_t size, time;
+    if (entry == end)
         return OPLOG_NEXT_END;
-    const uint8_t *entry = cursor->at;
-    if (left < OPLOG_HEADER_BYTES || left - OPLOG_HEADER_BYTES < load_u32(entry + 4))
+    if (end - entry < OPLOG_MIN_BYTES)
         return OPLOG_NEXT_SHORT;
-    uint64_t word = load_u64(entry + 8);
-    unsigned kind = (unsigned)(word >> 56);
-    size_t size = OPLOG_HEADER_BYTES + (size_t)load_u32(entry + 4);
+    unsigned kind = entry[CHECK_BYTES];
     if (!oplog_kind_info(kind)->name)
-        return all_zero(entry, cursor->end) ? OPLOG_NEXT_SHORT : OPLOG_NEXT_DAMAGED;
+        return all_zero(entry, end) ? OPLOG_NEXT_SHORT : OPLOG_NEXT_DAMAGED;
+    const uint8_t *sized = get_leb(entry + SIZE_OFFSET, end, &size);
+    if (!sized)
+        return end - entry < SIZE_OFFSET + LEB_BYTES ? OPLOG_NEXT_SHORT : OPLOG_NEXT_DAMAGED;
+    if (size > (uint64_t)(end - sized))
+        return OPLOG_NEXT_SHORT;
+    const uint8_t *after = sized + size, *body = get_leb(sized, after, &time);
+    if (!body || size > UINT32_MAX)
+        return OPLOG_NEXT_DAMAGED;
     if (verify) {
-        uint64_t chain = ga_hash64(entry + 4, size - 4, cursor->chain);
+        uint64_t chain = ga_hash64(entry + CHECK_BYTES, (size_t)(after - entry) - CHECK_BYTES, cursor->chain);
         if ((uint32_t)chain != load_u32(entry))
             return OPLOG_NEXT_DAMAGED;
         cursor->chain = chain;
     }
+    cursor->time_us += unzigzag(time);
     *out = (struct oplog_entry){.index = cursor->index++,
-                                .time_us = word & 0xffffffffffffff,
+                                .time_us = cursor->time_us,
                                 .kind = (enum oplog_kind)kind,
-                                .body_size = (uint32_t)(size - OPLOG_HEADER_BYTES),
-                                .body = entry + OPLOG_HEADER_BYTES};
-    cursor->at = entry + size;
+                                .body_size = (uint32_t)(after - body),
+                                .body = body,
+                                .chunk = cursor->chunk};
+    cursor->at = after;
     return OPLOG_NEXT_ENTRY;
 }
 
@@ -326,31 +422,45 @@ static void read_field(struct ga_reader *reader, const struct oplog_field *field
     case OPLOG_VALUE:
         read_bytes(reader, last ? (uint64_t)(reader->end - reader->at) : ga_read_leb_u(reader, 32), out);
         break;
-    case OPLOG_REQUEST:
-        out->size = ga_read_leb_u(reader, 32);
-        if (out->size <= OPLOG_REQUEST_BYTES)
-            read_bytes(reader, out->size, out);
-        else
-            out->number = ga_read_le(reader, 8);
-        break;
+    case OPLOG_REQUEST: GA_ASSERT(!"in calls only, which oplog_decode_call reads"); break;
     }
 }
 
-bool oplog_decode(const struct oplog_entry *entry, struct oplog_value values[OPLOG_MAX_FIELDS])
+/* A callee that stands here. */
+static void read_callee_here(struct ga_reader *reader, struct oplog_call *out)
 {
-    const struct oplog_kind_info *info = oplog_kind_info(entry->kind);
-    struct ga_reader reader = {.start = entry->body, .at = entry->body, .end = entry->body + entry->body_size};
-    for (uint32_t i = 0; i < info->field_count; i++)
-        read_field(&reader, &info->fields[i], i + 1 == info->field_count, &values[i]);
-    return !reader.failed && reader.at == reader.end;
+    out->durability = ga_read_u8(reader);
+    out->name_size = ga_read_leb_u(reader, 32);
+    out->name = (const char *)ga_read_bytes(reader, out->name_size);
+}
+
+/* The callee that the entry at byte `place` of the chunk has, before `end`. False if none is there. */
+static bool read_callee_at(const uint8_t *chunk, uint64_t place, const uint8_t *end, struct oplog_call *out)
+{
+    uint64_t ignored, reference;
+    if (!chunk || place >= (uint64_t)(end - chunk) || (uint64_t)(end - chunk) - place < OPLOG_MIN_BYTES)
+        return false;
+    const uint8_t *at = chunk + place;
+    if (at[CHECK_BYTES] != OPLOG_IMPORTED_FUNCTION_INVOKED)
+        return false;
+    at = get_leb(at + SIZE_OFFSET, end, &ignored);
+    at = at ? get_leb(at, end, &ignored) : NULL;
+    at = at ? get_leb(at, end, &reference) : NULL;
+    if (!at || reference)
+        return false;
+    struct ga_reader reader = {.start = at, .at = at, .end = end};
+    read_callee_here(&reader, out);
+    return !reader.failed;
 }
 
 bool oplog_decode_call(const struct oplog_entry *entry, struct oplog_call *out)
 {
     struct ga_reader reader = {.start = entry->body, .at = entry->body, .end = entry->body + entry->body_size};
-    out->durability = ga_read_u8(&reader);
-    out->name_size = ga_read_leb_u(&reader, 32);
-    out->name = (const char *)ga_read_bytes(&reader, out->name_size);
+    uint64_t reference = ga_read_leb_u(&reader, 64);
+    if (!reference)
+        read_callee_here(&reader, out);
+    else if (!read_callee_at(entry->chunk, reference - 1, entry->body, out))
+        return false;
     out->request_size = ga_read_leb_u(&reader, 32);
     bool large = out->request_size > OPLOG_REQUEST_BYTES;
     out->request = large ? NULL : ga_read_bytes(&reader, out->request_size);
@@ -358,6 +468,29 @@ bool oplog_decode_call(const struct oplog_entry *entry, struct oplog_call *out)
     out->response = reader.at;
     out->response_size = (size_t)(reader.end - reader.at);
     return !reader.failed;
+}
+
+static bool decode_call_fields(const struct oplog_entry *entry, struct oplog_value *values)
+{
+    struct oplog_call call;
+    if (!oplog_decode_call(entry, &call))
+        return false;
+    values[0] = oplog_number(call.durability);
+    values[1] = oplog_bytes(call.name, call.name_size);
+    values[2] = (struct oplog_value){call.request_digest, call.request, call.request_size};
+    values[3] = oplog_bytes(call.response, call.response_size);
+    return true;
+}
+
+bool oplog_decode(const struct oplog_entry *entry, struct oplog_value values[OPLOG_MAX_FIELDS])
+{
+    if (entry->kind == OPLOG_IMPORTED_FUNCTION_INVOKED)
+        return decode_call_fields(entry, values);
+    const struct oplog_kind_info *info = oplog_kind_info(entry->kind);
+    struct ga_reader reader = {.start = entry->body, .at = entry->body, .end = entry->body + entry->body_size};
+    for (uint32_t i = 0; i < info->field_count; i++)
+        read_field(&reader, &info->fields[i], i + 1 == info->field_count, &values[i]);
+    return !reader.failed && reader.at == reader.end;
 }
 
 /* --- printing --- */

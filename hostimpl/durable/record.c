@@ -25,14 +25,14 @@ void record_append(struct worker *worker, const struct record_call *call, const 
 {
     struct journal *journal = &worker->journal;
     uint64_t now_us = journal_now_us();
-    size_t begun = oplog_begin(&journal->tail);
+    size_t begun = oplog_begin(&journal->tail, OPLOG_IMPORTED_FUNCTION_INVOKED, now_us);
     if (!journal->waiting_since_us)
         journal->waiting_since_us = now_us;
-    oplog_put_call(&journal->tail.buf, (uint8_t)call->durability, call->name, strlen(call->name), worker->request.data,
+    oplog_put_call(&journal->tail, begun, (uint8_t)call->durability, call->name, worker->request.data,
                    worker->request.size);
     if (call->result_type)
         cabi_encode(call->result_type, result, &journal->tail.buf);
-    oplog_end(&journal->tail, begun, OPLOG_IMPORTED_FUNCTION_INVOKED, now_us);
+    oplog_end(&journal->tail, begun);
 }
 
 /* --- differences, shown with both sides --- */

@@ -126,18 +126,14 @@ static bool ends_in_zeroes(const uint8_t *at, const uint8_t *end)
     const uint8_t *zeroes = end;
     while (zeroes > at && !zeroes[-1])
         zeroes--;
-    uint32_t body_size = 0;
-    if (end - at >= OPLOG_HEADER_BYTES)
-        memcpy(&body_size, at + 4, sizeof body_size);
-    return end - zeroes >= TORN_ZEROES && (uint64_t)(zeroes - at) <= (uint64_t)OPLOG_HEADER_BYTES + body_size;
+    return end - zeroes >= TORN_ZEROES && (size_t)(zeroes - at) <= oplog_claimed_size(at, end);
 }
 
 static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *chunk, bool may_cut, bool *done_out)
 {
     if (chunk->first_index != scan->cursor.index)
         return damaged(scan, scan->cursor.index, "missing (entry %" PRIu64 " follows)", chunk->first_index);
-    scan->cursor.at = chunk->data;
-    scan->cursor.end = scan->cursor.at + chunk->size;
+    oplog_enter(&scan->cursor, chunk->data, chunk->size);
     enum oplog_next next = scan_entries(scan);
     uint64_t count = scan->cursor.index - chunk->first_index;
     bool bad = next != OPLOG_NEXT_END || count < chunk->count;
@@ -208,8 +204,7 @@ static enum ga_status next_chunk(struct replay *replay, struct ga_report *report
     enum ga_status status = replay->store->ops->read_next(replay->store, &chunk, report);
     if (status != GA_OK)
         return status == GA_NOT_FOUND ? ga_report_set(report, GA_CORRUPT, "the oplog has become shorter") : status;
-    replay->cursor.at = chunk.data;
-    replay->cursor.end = replay->cursor.at + chunk.size;
+    oplog_enter(&replay->cursor, chunk.data, chunk.size);
     replay->cursor.index = chunk.first_index;
     return GA_OK;
 }
@@ -240,6 +235,7 @@ static void pass(struct replay *replay, const struct oplog_entry *entry)
     replay->position = entry->index;
     replay->cursor.at = entry->body + entry->body_size;
     replay->cursor.index = entry->index + 1;
+    replay->cursor.time_us = entry->time_us;
 }
 
 enum ga_status replay_start(struct replay *replay, struct store *store, uint64_t worker_id, uint64_t position,
@@ -301,6 +297,7 @@ static enum ga_status find_entry(struct oplog_cursor *cursor, uint64_t index, st
         if (entry_out->index == index) {
             entry_out->body =
                 (const uint8_t *)ga_arena_strndup(arena, (const char *)entry_out->body, entry_out->body_size);
+            entry_out->chunk = NULL;
             return GA_OK;
         }
     return GA_CORRUPT;
@@ -317,8 +314,7 @@ enum ga_status replay_read_entry(struct store *store, uint64_t worker_id, const 
     if (status == GA_OK)
         status = store->ops->read_next(store, &chunk, report);
     if (status == GA_OK) {
-        cursor.at = chunk.data;
-        cursor.end = cursor.at + chunk.size;
+        oplog_enter(&cursor, chunk.data, chunk.size);
         status = find_entry(&cursor, index, arena, entry_out);
     }
     store->ops->read_end(store);

@@ -68,7 +68,7 @@ enum ga_status replay_take_log(struct replay *replay, struct oplog_entry *entry_
 /* Passes over all hints that are left. */
 void replay_finish(struct replay *replay);
 
-/* Copies one entry out of the store; its body is in the arena. */
+/* Copies one entry, which is no recorded call, out of the store; its body is in the arena. */
 enum ga_status replay_read_entry(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t index,
                                  struct ga_arena *arena, struct oplog_entry *entry_out,
                                  struct ga_report *report) GA_MUST_USE;

@@ -32,9 +32,8 @@ static int refuse_words(const struct exe_options *options, const char *verb, int
 static bool print_chunk(const struct store_chunk *chunk, uint64_t first, uint64_t last,
                         const struct oplog_printer *printer, struct ga_buf *out)
 {
-    struct oplog_cursor cursor = {.at = chunk->data,
-                                  .end = (const uint8_t *)chunk->data + chunk->size,
-                                  .index = chunk->first_index};
+    struct oplog_cursor cursor = {.index = chunk->first_index};
+    oplog_enter(&cursor, chunk->data, chunk->size);
     struct oplog_entry entry;
     out->size = 0;
     while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && entry.index <= last) {

@@ -1,6 +1,7 @@
 #include "oplog.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -14,19 +15,18 @@ static struct oplog_tail new_tail(void)
 
 static struct oplog_cursor cursor_of(const struct oplog_tail *tail)
 {
-    return (struct oplog_cursor){.at = tail->buf.data,
-                                 .end = tail->buf.data + tail->buf.size,
-                                 .index = tail->first_index,
-                                 .chain = oplog_chain_start(WORKER)};
+    struct oplog_cursor cursor = {.index = tail->first_index, .chain = oplog_chain_start(WORKER)};
+    oplog_enter(&cursor, tail->buf.data, tail->buf.size);
+    return cursor;
 }
 
 static void append_call(struct oplog_tail *tail, const char *name, const void *request, size_t request_size,
                         const char *response)
 {
-    size_t begun = oplog_begin(tail);
-    oplog_put_call(&tail->buf, 2, name, strlen(name), request, request_size);
+    size_t begun = oplog_begin(tail, OPLOG_IMPORTED_FUNCTION_INVOKED, 1000);
+    oplog_put_call(tail, begun, 2, name, request, request_size);
     ga_buf_append(&tail->buf, response, strlen(response));
-    oplog_end(tail, begun, OPLOG_IMPORTED_FUNCTION_INVOKED, 1000);
+    oplog_end(tail, begun);
 }
 
 /* One entry of each kind that has fields of each type. */
@@ -100,15 +100,118 @@ Test(oplog, json_form_has_one_object_a_line)
     ga_buf_free(&tail.buf);
 }
 
+static void check_bytes(const struct oplog_tail *tail, size_t begun, const uint8_t *expected, size_t size)
+{
+    cr_assert_leq(begun + 4 + size, tail->buf.size);
+    cr_assert_arr_eq(tail->buf.data + begun + 4, expected, size, "entry at %zu", begun);
+}
+
 Test(oplog, bytes_of_an_entry_are_as_documented)
 {
     struct oplog_tail tail = new_tail();
     oplog_append(&tail, OPLOG_GROW_MEMORY, 0x0011223344556677, (struct oplog_value[]){oplog_number(300)});
-    static const uint8_t EXPECTED[] = {2, 0, 0, 0, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 20, 0xac, 0x02};
-    cr_assert_eq(tail.buf.size, 4 + sizeof EXPECTED);
-    cr_assert_arr_eq(tail.buf.data + 4, EXPECTED, sizeof EXPECTED);
     cr_assert_arr_eq(tail.buf.data, (uint8_t *)&tail.chain, 4);
+    oplog_append(&tail, OPLOG_NO_OP, 0x0011223344556676, NULL);
+    static const uint8_t FIRST[] = {20, 10, 0xee, 0x99, 0xab, 0xc5, 0xe8, 0x8c, 0x91, 0x11, 0xac, 0x02};
+    static const uint8_t SECOND[] = {7, 1, 1};
+    check_bytes(&tail, 0, FIRST, sizeof FIRST);
+    check_bytes(&tail, 16, SECOND, sizeof SECOND);
+    cr_assert_eq(tail.buf.size, 16 + 7);
     ga_buf_free(&tail.buf);
+}
+
+Test(oplog, a_chunk_has_a_callee_once)
+{
+    static const char NAME[] = "a::b";
+    static const uint8_t FIRST[] = {2, 13, 0xd0, 0x0f, 0, 2, 4, 'a', ':', ':', 'b', 1, 'q', 'r', 's'};
+    static const uint8_t SECOND[] = {2, 4, 0, 1, 0, 't'};
+    struct oplog_tail tail = new_tail();
+    for (int chunk = 0; chunk < 2; chunk++) {
+        append_call(&tail, NAME, "q", 1, "rs");
+        append_call(&tail, NAME, "", 0, "t");
+        check_bytes(&tail, 0, FIRST, sizeof FIRST);
+        check_bytes(&tail, 19, SECOND, sizeof SECOND);
+        cr_assert_eq(tail.buf.size, 29);
+        tail.first_index += tail.count; /* as a commit does */
+        tail.count = 0;
+        tail.buf.size = 0;
+    }
+    ga_buf_free(&tail.buf);
+}
+
+/* More callees than slots, large entries between them: whatever the writer remembers, the reader finds the name. */
+Test(oplog, every_call_is_read_with_its_own_name)
+{
+    enum { NAMES = 200, CALLS = 2000 };
+    static char names[NAMES][16], large[70000];
+    struct oplog_tail tail = new_tail();
+    struct oplog_entry entry;
+    struct oplog_call call;
+    memset(large, 'x', sizeof large - 1);
+    for (int i = 0; i < NAMES; i++)
+        snprintf(names[i], sizeof names[i], "name::%d", i);
+    for (int i = 0; i < CALLS; i++)
+        append_call(&tail, names[i * 7 % NAMES], "req", 3, i % 50 == 0 ? large : i % 5 == 0 ? large + 69800 : "r");
+    struct oplog_cursor cursor = cursor_of(&tail);
+    for (int i = 0; i < CALLS; i++) {
+        cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_ENTRY);
+        cr_assert(oplog_decode_call(&entry, &call));
+        const char *name = names[i * 7 % NAMES];
+        cr_assert(call.name_size == strlen(name) && memcmp(call.name, name, call.name_size) == 0, "call %d", i);
+        cr_assert(call.durability == 2 && call.request_size == 3 && entry.time_us == 1000);
+        cr_assert_eq(call.response_size, i % 50 == 0 ? 69999 : i % 5 == 0 ? 199 : 1);
+    }
+    cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_END);
+    cr_assert_eq(cursor.chain, tail.chain);
+    ga_buf_free(&tail.buf);
+}
+
+Test(oplog, times_may_go_back_and_be_anything)
+{
+    static const uint64_t TIMES[] = {5, 4, 0, UINT64_MAX, 1700000000000000, 1700000000000000, 1, 1ull << 63};
+    struct oplog_tail tail = new_tail();
+    struct oplog_entry entry;
+    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++)
+        oplog_append(&tail, OPLOG_NO_OP, TIMES[i], NULL);
+    struct oplog_cursor cursor = cursor_of(&tail);
+    for (size_t i = 0; i < sizeof TIMES / sizeof *TIMES; i++) {
+        cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_ENTRY);
+        cr_assert_eq(entry.time_us, TIMES[i]);
+    }
+    ga_buf_free(&tail.buf);
+}
+
+/* The call under test begins at byte 29, behind a good one at 0, one that refers to it at 19. */
+Test(oplog, a_callee_that_is_not_there_is_malformed)
+{
+    static const struct {
+        const char *body, *what;
+        size_t size;
+    } CASES[] = {
+        {"\x1e\x00", "itself", 2},
+        {"\x14\x00", "a call that refers to another", 2},
+        {"\x02\x00", "no entry", 2},
+        {"\x7f\x00", "behind the chunk", 2},
+        {"\x80\x00", "not the shortest LEB128 of 0, and nothing follows", 2},
+        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x00", "far away", 11},
+        {"\x01", "no request", 1},
+        {"", "nothing", 0},
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct oplog_tail tail = new_tail();
+        struct oplog_entry entry;
+        struct oplog_call call;
+        append_call(&tail, "a::b", "q", 1, "rs");
+        append_call(&tail, "a::b", "", 0, "t");
+        size_t begun = oplog_begin(&tail, OPLOG_IMPORTED_FUNCTION_INVOKED, 1000);
+        ga_buf_append(&tail.buf, CASES[i].body, CASES[i].size);
+        oplog_end(&tail, begun);
+        struct oplog_cursor cursor = cursor_of(&tail);
+        for (int j = 0; j < 3; j++)
+            cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_ENTRY);
+        cr_assert_not(oplog_decode_call(&entry, &call), "%s", CASES[i].what);
+        ga_buf_free(&tail.buf);
+    }
 }
 
 Test(oplog, large_requests_keep_their_size_and_digest_only)
@@ -227,10 +330,11 @@ Test(oplog, malformed_bodies_are_not_decoded)
          5},
         {OPLOG_DESCRIBE_RESOURCE, "\x00\x00\x03\x00\x00", 5},
         {OPLOG_IMPORTED_FUNCTION_INVOKED,
-         "\x02\x01"
+         "\x00\x02\x01"
          "a\x02"
          "b",
-         5},
+         6},
+        {OPLOG_IMPORTED_FUNCTION_INVOKED, "\x01\x00", 2}, /* refers to a chunk that is not at hand */
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
         struct oplog_entry entry = {.kind = CASES[i].kind,

@@ -460,9 +460,8 @@ static const char *kinds(void)
     cr_assert_eq(store->ops->worker_find(store, "w", &worker, &report), GA_OK);
     cr_assert_eq(store->ops->read_start(store, worker.id, 1, &report), GA_OK);
     while (store->ops->read_next(store, &chunk, &report) == GA_OK) {
-        struct oplog_cursor cursor = {.at = chunk.data,
-                                      .end = (const uint8_t *)chunk.data + chunk.size,
-                                      .index = chunk.first_index};
+        struct oplog_cursor cursor = {.index = chunk.first_index};
+        oplog_enter(&cursor, chunk.data, chunk.size);
         struct oplog_entry entry;
         while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && size < sizeof text - 1)
             text[size++] = LETTERS[entry.kind];
