@@ -120,7 +120,8 @@ static enum ga_status prepare_modules(struct build *build)
     build->prepared = ga_arena_array(build->arena, build->plan->modules.count, sizeof *build->prepared);
     for (uint32_t i = 0; i < build->plan->modules.count && status == GA_OK; i++) {
         const struct plan_module *module = &build->plan->modules.items[i];
-        status = core_prepare(build->arena, module->bytes, module->core, &build->prepared[i], build->report);
+        status = core_prepare(build->arena, module->bytes, module->core, build->prepared, i, &build->prepared[i],
+                              build->report);
     }
     end_phase(build, PHASE_PREPARE);
     return status;
@@ -153,7 +154,7 @@ static enum ga_status emit(struct build *build)
 static bool is_repeated(const struct build_source *source, const struct core_prepared *prepared)
 {
     for (uint32_t i = 0; i < source->module_count; i++)
-        if (strcmp(source->prepared[i]->prefix, prepared->prefix) == 0)
+        if (core_prepared_same_code(source->prepared[i], prepared))
             return true;
     return false;
 }

@@ -7,6 +7,12 @@
 
 #include "build_files.h"
 
+/*
+ * What is kept of a module, in two steps. An object's key is the C text it is made of: its own file's and that of the two headers
+ * that it includes, the flags, the compiler. So after a change of one function only the file it is in is compiled again
+ * (the prefix in all names does not depend on code: core.h). The keys of a module's objects, in the cache as a list under a hash
+ * of the module itself, spare wasm2c when nothing but data changed.
+ */
 static const char *const guest_flags[] = {
     "-std=gnu11",
     "-w",
@@ -45,10 +51,11 @@ struct unit {
     const struct core_prepared *prepared;
     const struct core_module *module;
     uint32_t output_count;
-    bool split;           /* wasm2c is told a number of outputs, and names them _0, _1, ... */
-    const char **keys;    /* of the objects */
-    const char **objects; /* paths; NULL: to be made */
-    const char *header_key, *header;
+    bool split; /* wasm2c is told a number of outputs, and names them _0, _1, ... */
+    const char *module_key;
+    const char *header_key; /* these are NULL until they are known */
+    const char **keys;      /* of the objects */
+    const char **objects;   /* paths; NULL: to be made */
 };
 
 struct compilation {
@@ -60,6 +67,8 @@ struct compilation {
     uint32_t unit_count, headers_missing;
     const char *glue_object, *data_object;
 };
+
+enum { KEY_SIZE = 64 }; /* hex digits */
 
 struct object_job {
     struct compilation *compilation;
@@ -164,32 +173,38 @@ static void add_object_job(struct compilation *compilation, const char *c_path, 
 
 /* --- keys --- */
 
-static void key_unit(struct unit *unit)
+/* What decides an object beside its source. */
+static void key_compiler(struct build_key *key, const struct unit *unit)
 {
     const struct compilation *compilation = unit->compilation;
-    const struct build_tools *tools = compilation->source->tools;
-    struct build_key key;
     words flags = {0};
     add_guest_flags(compilation, &flags, optimize_level(compilation, unit->module->code_bytes),
                     unit->prepared->tail_calls);
-    build_key_start(&key);
-    build_key_text(&key, "module 1");
-    build_key_bytes(&key, unit->prepared->wasm.data, unit->prepared->wasm.size);
-    build_key_text(&key, tools->cc_identity);
-    build_key_text(&key, tools->wasm2c_identity);
-    build_key_text(&key, tools->headers_identity);
+    build_key_text(key, compilation->source->tools->cc_identity);
+    build_key_text(key, compilation->source->tools->module_headers_identity);
     for (uint32_t i = 0; i < flags.count; i++)
-        build_key_text(&key, flags.items[i]);
-    build_key_number(&key, unit->output_count);
-    const char *base = build_key_end(&key, compilation->arena);
+        build_key_text(key, flags.items[i]);
+}
 
-    unit->keys = ga_arena_array(compilation->arena, unit->output_count, sizeof *unit->keys);
-    for (uint32_t i = 0; i <= unit->output_count; i++) { /* the last one is the header's */
-        build_key_start(&key);
-        build_key_text(&key, base);
-        build_key_number(&key, i);
-        *(i < unit->output_count ? &unit->keys[i] : &unit->header_key) = build_key_end(&key, compilation->arena);
-    }
+static void key_module(struct unit *unit)
+{
+    struct build_key key;
+    build_key_start(&key);
+    build_key_text(&key, "module 2");
+    build_key_bytes(&key, unit->prepared->wasm.data, unit->prepared->wasm.size);
+    build_key_text(&key, unit->compilation->source->tools->wasm2c_identity);
+    key_compiler(&key, unit);
+    build_key_number(&key, unit->output_count);
+    unit->module_key = build_key_end(&key, unit->compilation->arena);
+}
+
+static enum ga_status key_file(struct build_key *key, const char *path, struct ga_report *report)
+{
+    struct ga_buf text = {0};
+    enum ga_status status = build_file_read(path, UINT32_MAX, &text, report);
+    build_key_bytes(key, text.data, text.size);
+    ga_buf_free(&text);
+    return status;
 }
 
 static const char *key_glue(const struct compilation *compilation, const words *flags)
@@ -299,24 +314,82 @@ static void queue_objects(struct unit *unit)
                            unit->module->code_bytes);
 }
 
-/* A copy of the header goes into the cache, so that the glue can be compiled without wasm2c. */
-static void keep_header(struct unit *unit)
+/* Keys of what wasm2c wrote. */
+static enum ga_status key_outputs(struct unit *unit, struct ga_report *report)
 {
-    struct compilation *compilation = unit->compilation;
+    const struct compilation *compilation = unit->compilation;
+    struct ga_arena *arena = compilation->arena;
+    struct build_key key;
+    build_key_start(&key);
+    enum ga_status status = key_file(&key, c_path(compilation, unit->prepared->prefix, ".h"), report);
+    unit->header_key = build_key_end(&key, arena);
+    build_key_start(&key);
+    build_key_text(&key, "object 2");
+    build_key_text(&key, unit->header_key);
+    if (unit->split && status == GA_OK)
+        status = key_file(&key, c_path(compilation, unit->prepared->prefix, "-impl.h"), report);
+    key_compiler(&key, unit);
+    const char *common = build_key_end(&key, arena);
+    for (uint32_t i = 0; i < unit->output_count && status == GA_OK; i++) {
+        build_key_start(&key);
+        build_key_text(&key, common);
+        status = key_file(&key, unit_c_path(unit, i), report);
+        unit->keys[i] = build_key_end(&key, arena);
+    }
+    return status;
+}
+
+static void keep_text(struct unit *unit, const char *key, const void *data, size_t size, const char *suffix)
+{
+    struct build_cache *cache = unit->compilation->source->cache;
+    struct ga_report unused = {0};
+    const char *copy = build_cache_temporary(cache, unit->compilation->arena, suffix);
+    if (build_file_write(copy, data, size, &unused) == GA_OK)
+        build_cache_put(cache, unit->compilation->arena, "objects", key, copy);
+}
+
+/* The list of keys, the header's first; and a copy of the header, so that the glue can be compiled without wasm2c. */
+static void keep_keys(struct unit *unit)
+{
     struct ga_report unused = {0};
     struct ga_buf text = {0};
-    const char *copy = build_cache_temporary(compilation->source->cache, compilation->arena, ".h");
-    if (build_file_read(c_path(compilation, unit->prepared->prefix, ".h"), UINT32_MAX, &text, &unused) == GA_OK &&
-        build_file_write(copy, text.data, text.size, &unused) == GA_OK)
-        build_cache_put(compilation->source->cache, compilation->arena, "objects", unit->header_key, copy);
+    if (build_file_read(c_path(unit->compilation, unit->prepared->prefix, ".h"), UINT32_MAX, &text, &unused) == GA_OK)
+        keep_text(unit, unit->header_key, text.data, text.size, ".h");
+    text.size = 0;
+    ga_buf_printf(&text, "%s\n", unit->header_key);
+    for (uint32_t i = 0; i < unit->output_count; i++)
+        ga_buf_printf(&text, "%s\n", unit->keys[i]);
+    keep_text(unit, unit->module_key, text.data, text.size, ".keys");
     ga_buf_free(&text);
+}
+
+/* Takes from the cache what objects there are; how many are missing. */
+static uint32_t take_objects(struct unit *unit)
+{
+    const struct build_source *source = unit->compilation->source;
+    uint32_t missing = 0;
+    for (uint32_t i = 0; i < unit->output_count; i++) {
+        unit->objects[i] = build_cache_get(source->cache, unit->compilation->arena, "objects", unit->keys[i]);
+        missing += !unit->objects[i];
+    }
+    return missing;
+}
+
+static void count_objects(struct unit *unit, uint32_t missing)
+{
+    unit->compilation->source->result->object_count += unit->output_count - missing;
+    unit->compilation->source->result->object_cached_count += unit->output_count - missing;
 }
 
 static enum ga_status translated(void *context, bool ok, struct ga_report *report)
 {
     struct unit *unit = context;
-    (void)ok, (void)report;
-    keep_header(unit);
+    (void)ok;
+    enum ga_status status = key_outputs(unit, report);
+    if (status != GA_OK)
+        return status;
+    keep_keys(unit);
+    count_objects(unit, take_objects(unit));
     queue_objects(unit);
     note_header(unit->compilation);
     return GA_OK;
@@ -376,29 +449,40 @@ static enum ga_status queue_wasm2c(struct unit *unit, struct ga_report *report)
     return status;
 }
 
-static bool take_header(struct unit *unit)
+static bool take_header(const struct unit *unit)
 {
     const struct compilation *compilation = unit->compilation;
-    unit->header = build_cache_get(compilation->source->cache, compilation->arena, "objects", unit->header_key);
+    const char *header = build_cache_get(compilation->source->cache, compilation->arena, "objects", unit->header_key);
     /* A symbolic link will do: it is read by this build's compiler only. */
-    return unit->header && symlink(unit->header, c_path(compilation, unit->prepared->prefix, ".h")) == 0;
+    return header && symlink(header, c_path(compilation, unit->prepared->prefix, ".h")) == 0;
 }
 
-/* Takes from the cache what is there. True if nothing is left to do for this module. */
+/* Reads the list that keep_keys made. */
+static bool take_keys(struct unit *unit)
+{
+    struct ga_arena *arena = unit->compilation->arena;
+    struct ga_report unused = {0};
+    struct ga_buf text = {0};
+    const size_t line = KEY_SIZE + 1, size = line * ((size_t)unit->output_count + 1);
+    const char *list = build_cache_get(unit->compilation->source->cache, arena, "objects", unit->module_key);
+    bool taken = list && build_file_read(list, size, &text, &unused) == GA_OK && text.size == size;
+    if (taken) {
+        const char *at = (const char *)text.data;
+        unit->header_key = ga_arena_strndup(arena, at, KEY_SIZE);
+        for (uint32_t i = 0; i < unit->output_count; i++)
+            unit->keys[i] = ga_arena_strndup(arena, at + line * (i + 1), KEY_SIZE);
+    }
+    ga_buf_free(&text);
+    return taken;
+}
+
+/* True if all is in the cache, and nothing is left to do for this module. */
 static bool take_cached(struct unit *unit)
 {
-    struct build_result *result = unit->compilation->source->result;
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < unit->output_count; i++) {
-        unit->objects[i] =
-            build_cache_get(unit->compilation->source->cache, unit->compilation->arena, "objects", unit->keys[i]);
-        found += unit->objects[i] != NULL;
-    }
-    result->object_count += found;
-    result->object_cached_count += found;
-    if (found < unit->output_count || unit->compilation->source->options->keep_c)
+    if (unit->compilation->source->options->keep_c || !take_keys(unit) || take_objects(unit) > 0 || !take_header(unit))
         return false;
-    return take_header(unit);
+    count_objects(unit, 0);
+    return true;
 }
 
 static void make_units(struct compilation *compilation)
@@ -414,7 +498,8 @@ static void make_units(struct compilation *compilation)
         unit->output_count = build_output_count(unit->module->code_bytes);
         unit->split = unit->output_count > 1;
         unit->objects = ga_arena_array(compilation->arena, unit->output_count, sizeof *unit->objects);
-        key_unit(unit);
+        unit->keys = ga_arena_array(compilation->arena, unit->output_count, sizeof *unit->keys);
+        key_module(unit);
     }
 }
 

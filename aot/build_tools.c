@@ -99,31 +99,44 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-static enum ga_status identify_headers(struct ga_arena *arena, struct build_tools *tools, struct ga_report *report)
+typedef GA_VEC(const char *) name_list;
+
+static void list_headers(struct ga_arena *arena, const char *folder, name_list *names)
 {
-    GA_VEC(const char *) names = {0};
-    DIR *directory = opendir(tools->include);
+    DIR *directory = opendir(folder);
     for (struct dirent *entry; directory && (entry = readdir(directory));)
         if (strlen(entry->d_name) > 2 && strcmp(entry->d_name + strlen(entry->d_name) - 2, ".h") == 0)
-            *GA_PUSH(arena, &names) = ga_arena_strndup(arena, entry->d_name, strlen(entry->d_name));
+            *GA_PUSH(arena, names) = ga_arena_strndup(arena, entry->d_name, strlen(entry->d_name));
     if (directory)
         closedir(directory);
-    if (!names.count)
-        return ga_report_set(report, GA_TOOL, "the runtime's headers are not in %s", tools->include);
-    qsort(names.items, names.count, sizeof *names.items, compare_names);
-    struct build_key key;
+    if (names->count)
+        qsort(names->items, names->count, sizeof *names->items, compare_names);
+}
+
+static enum ga_status identify_headers(struct ga_arena *arena, struct build_tools *tools, struct ga_report *report)
+{
+    name_list names = {0};
+    struct build_key all, modules;
     struct ga_buf contents = {0};
     enum ga_status status = GA_OK;
-    build_key_start(&key);
+    list_headers(arena, tools->include, &names);
+    if (!names.count)
+        return ga_report_set(report, GA_TOOL, "the runtime's headers are not in %s", tools->include);
+    build_key_start(&all);
+    build_key_start(&modules);
     for (uint32_t i = 0; i < names.count && status == GA_OK; i++) {
         contents.size = 0;
         const char *path = ga_arena_printf(arena, "%s/%s", tools->include, names.items[i]);
         status = build_file_read(path, HEADER_MAX_BYTES, &contents, report);
-        build_key_text(&key, names.items[i]);
-        build_key_bytes(&key, contents.data, contents.size);
+        bool is_modules = strncmp(names.items[i], "wasm-rt", 7) == 0; /* they include nothing else of ours */
+        for (int k = 0; k <= is_modules; k++) {
+            build_key_text(k ? &modules : &all, names.items[i]);
+            build_key_bytes(k ? &modules : &all, contents.data, contents.size);
+        }
     }
     ga_buf_free(&contents);
-    tools->headers_identity = build_key_end(&key, arena);
+    tools->headers_identity = build_key_end(&all, arena);
+    tools->module_headers_identity = build_key_end(&modules, arena);
     return status;
 }
 

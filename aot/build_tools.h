@@ -13,11 +13,12 @@ struct build_tools {
     const char *cc_identity;
     const char *wasm2c; /* NULL: none was found */
     const char *wasm2c_identity;
-    bool wasm2c_is_systems;       /* found by PATH: its version decides whether it is taken */
-    const char *wasm2c_private;   /* that of tools/wasm2c.sh; NULL: there is none */
-    const char *library;          /* libgolemrt.a */
-    const char *include;          /* folder of golem_rt.h */
-    const char *headers_identity; /* contents of all its headers */
+    bool wasm2c_is_systems;              /* found by PATH: its version decides whether it is taken */
+    const char *wasm2c_private;          /* that of tools/wasm2c.sh; NULL: there is none */
+    const char *library;                 /* libgolemrt.a */
+    const char *include;                 /* folder of golem_rt.h */
+    const char *headers_identity;        /* contents of all its headers */
+    const char *module_headers_identity; /* of those that wasm2c's C includes: wasm-rt*.h */
 };
 
 /* cc: NULL for $CC, else "cc". GA_TOOL if a compiler or our own files are missing; a missing wasm2c is no error yet. */

@@ -26,10 +26,10 @@ struct core_module {
     struct core_export *exports;
     struct core_parts *parts;
     bool has_start, uses_simd, uses_exceptions, uses_tail_calls, uses_threads, uses_gc, uses_memory64, uses_multi_memory;
-    bool mutates_tables; /* table.set, grow, copy, init, fill; elem.drop */
+    bool mutates_tables;         /* table.set, grow, copy, init, fill; elem.drop */
     bool defines_tags, has_tags; /* has: defines or imports */
-    uint64_t code_bytes; /* of the code section */
-    uint32_t variant;    /* link_'s: makes another prefix, so that instances which must not share code do not; 0: none */
+    uint64_t code_bytes;         /* of the code section */
+    uint32_t variant; /* link_'s: makes another prefix, so that instances which must not share code do not; 0: none */
 };
 
 /* Reads and validates a whole module, bodies included. GA_INVALID or GA_LIMIT with an offset that counts from bytes.data: who
@@ -63,9 +63,12 @@ bool core_fills(struct ga_arena *arena, const struct core_module *module, uint32
  *   - a start function is no start function any more, but exported as "s", for the glue to call after the copies,
  *   - the bytes are a C symbol `extern const unsigned char <data_symbol>[]`, defined by an object that build_ makes; equal
  *     contents have equal names.
- * prefix = "m" and 16 hex digits of the SHA-256 of the bytes wasm2c will see, so objects can be shared between components, and
- * between modules that differ in their data only. A variant above 0 is in a custom section there. Imported tags are not exported
- * again: link_ looks through such exports.
+ * prefix = "m" and 16 hex digits of a SHA-256 of what the module's C header depends on (types, imports, exports, types of
+ * functions...), but not of its code and data: the C text of a function stays what it is when other functions or the data
+ * change, and the object made of it is found in the cache again. Modules of one component that differ in their data only have one
+ * prefix and one code; others of equal headers get different prefixes (core_prepare's `earlier`).
+ * A variant above 0 is in a custom section, thus in the code. Imported tags are not exported again: link_ looks through such
+ * exports.
  */
 struct core_segment {
     uint32_t memory;
@@ -78,16 +81,22 @@ struct core_segment {
 
 struct core_prepared {
     char prefix[24];
-    char data_symbol[24]; /* "d" and 16 hex digits; "" when no data was taken out */
-    bool tail_calls;      /* compile with sibling calls optimised */
-    bool start_exported;  /* as "s": call w2c_<prefix>_s(instance) last */
+    uint8_t code_hash[32]; /* SHA-256 of all that wasm2c will see but the prefix */
+    char data_symbol[24];  /* "d" and 16 hex digits; "" when no data was taken out */
+    bool tail_calls;       /* compile with sibling calls optimised */
+    bool start_exported;   /* as "s": call w2c_<prefix>_s(instance) last */
     struct ga_buf wasm;
     struct ga_buf data;
     struct core_segment *segments;
     uint32_t segment_count;
 };
 
+/* earlier: the component's modules that are prepared already. */
 enum ga_status core_prepare(struct ga_arena *arena, struct slice bytes, const struct core_module *module,
+                            const struct core_prepared *earlier, uint32_t earlier_count,
                             struct core_prepared *prepared_out, struct ga_report *report) GA_MUST_USE;
+
+/* Whether two have one code, thus one prefix. */
+bool core_prepared_same_code(const struct core_prepared *a, const struct core_prepared *b);
 
 #endif

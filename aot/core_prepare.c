@@ -10,8 +10,8 @@
  * element, code and data go over as they are; what was an index before is the same index afterwards.
  *
  * Names. wasm2c makes global C symbols of the names of imports and exports, so two modules of one component that import the
- * same name would meet. "<prefix>i<i>"."f" cannot: the prefix is a hash of the module itself (over a text in which
- * the prefix reads as zeros).
+ * same name would meet. "<prefix>i<i>"."f" cannot: the prefix is a hash of the module's interface, and of a number where
+ * another module of the component has the same interface and other code.
  *
  * Tail calls. wasm2c 1.0.42 emits C that does not compile for a tail-calling function with locals, and for return_call_indirect
  * in such a function loses the results when the callee makes no tail calls itself. So `return_call` becomes `call` and
@@ -69,10 +69,15 @@ static enum ga_status refuse(const struct core_module *module, struct ga_report 
 
 /* --- hashes --- */
 
+static void hash_bytes(uint8_t out[static 32], const void *data, size_t size)
+{
+    GA_ASSERT(EVP_Digest(data, size, out, NULL, EVP_sha256(), NULL) == 1);
+}
+
 static void hash_name(char *out, char letter, const void *data, size_t size)
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    GA_ASSERT(EVP_Digest(data, size, digest, NULL, EVP_sha256(), NULL) == 1);
+    uint8_t digest[32];
+    hash_bytes(digest, data, size);
     *out++ = letter;
     for (int i = 0; i < 8; i++)
         out += sprintf(out, "%02x", digest[i]);
@@ -400,30 +405,77 @@ static bool put_contents(const struct preparation *preparation, enum core_sectio
     }
 }
 
-static void put_module(const struct preparation *preparation, const char *prefix, struct ga_buf *wasm)
+static const uint8_t module_order[] = {SECTION_TYPE,   SECTION_IMPORT,  SECTION_FUNCTION,   SECTION_TABLE,
+                                       SECTION_MEMORY, SECTION_TAG,     SECTION_GLOBAL,     SECTION_EXPORT,
+                                       SECTION_START,  SECTION_ELEMENT, SECTION_DATA_COUNT, SECTION_CODE,
+                                       SECTION_DATA};
+/* What the C header that all of a module's C includes is made of, but for the types of globals, which lie beside their values. */
+static const uint8_t header_order[] = {SECTION_TYPE,   SECTION_IMPORT, SECTION_FUNCTION, SECTION_TABLE,
+                                       SECTION_MEMORY, SECTION_TAG,    SECTION_EXPORT};
+
+static void put_sections(const struct preparation *preparation, const uint8_t *order, size_t count, const char *prefix,
+                         struct ga_buf *wasm)
 {
-    static const uint8_t header[8] = {0, 'a', 's', 'm', 1, 0, 0, 0};
-    static const uint8_t order[] = {SECTION_TYPE,   SECTION_IMPORT,  SECTION_FUNCTION,   SECTION_TABLE,
-                                    SECTION_MEMORY, SECTION_TAG,     SECTION_GLOBAL,     SECTION_EXPORT,
-                                    SECTION_START,  SECTION_ELEMENT, SECTION_DATA_COUNT, SECTION_CODE,
-                                    SECTION_DATA};
-    wasm->size = 0;
-    ga_buf_append(wasm, header, sizeof header);
     struct ga_buf section = {0};
-    for (size_t i = 0; i < sizeof order; i++) {
+    for (size_t i = 0; i < count; i++) {
         section.size = 0;
         if (put_contents(preparation, order[i], prefix, &section))
             put_section(wasm, order[i], section.data, section.size);
     }
-    section.size = 0;
-    ga_buf_text(&section, "\7variant");
-    ga_buf_leb_u(&section, preparation->module->variant);
-    if (preparation->module->variant > 0)
-        put_section(wasm, SECTION_CUSTOM, section.data, section.size);
     ga_buf_free(&section);
 }
 
+static void put_module(const struct preparation *preparation, const char *prefix, struct ga_buf *wasm)
+{
+    static const uint8_t header[8] = {0, 'a', 's', 'm', 1, 0, 0, 0};
+    wasm->size = 0;
+    ga_buf_append(wasm, header, sizeof header);
+    put_sections(preparation, module_order, sizeof module_order, prefix, wasm);
+    if (preparation->module->variant == 0)
+        return;
+    struct ga_buf variant = {0};
+    put_name(&variant, "variant");
+    ga_buf_leb_u(&variant, preparation->module->variant);
+    put_section(wasm, SECTION_CUSTOM, variant.data, variant.size);
+    ga_buf_free(&variant);
+}
+
+/* --- the prefix --- */
+
+bool core_prepared_same_code(const struct core_prepared *a, const struct core_prepared *b)
+{
+    return memcmp(a->code_hash, b->code_hash, sizeof a->code_hash) == 0;
+}
+
+static bool is_taken(const struct core_prepared *prepared, const struct core_prepared *earlier, uint32_t earlier_count)
+{
+    for (uint32_t i = 0; i < earlier_count; i++)
+        if (strcmp(earlier[i].prefix, prepared->prefix) == 0 && !core_prepared_same_code(&earlier[i], prepared))
+            return true;
+    return false;
+}
+
+/* In the texts that are hashed the prefix reads as zeros. */
+static void choose_prefix(const struct preparation *preparation, const struct core_prepared *earlier,
+                          uint32_t earlier_count)
+{
+    struct core_prepared *out = preparation->out;
+    struct ga_buf text = {0};
+    char zeros[PREFIX_BYTES + 1];
+    memset(zeros, '0', PREFIX_BYTES);
+    zeros[PREFIX_BYTES] = 0;
+    put_module(preparation, zeros, &out->wasm);
+    hash_bytes(out->code_hash, out->wasm.data, out->wasm.size);
+    put_sections(preparation, header_order, sizeof header_order, zeros, &text);
+    do {
+        hash_name(out->prefix, 'm', text.data, text.size);
+        ga_buf_u8(&text, 0); /* another one next time */
+    } while (is_taken(out, earlier, earlier_count));
+    ga_buf_free(&text);
+}
+
 enum ga_status core_prepare(struct ga_arena *arena, struct slice bytes, const struct core_module *module,
+                            const struct core_prepared *earlier, uint32_t earlier_count,
                             struct core_prepared *prepared_out, struct ga_report *report)
 {
     *prepared_out = (struct core_prepared){0};
@@ -436,12 +488,7 @@ enum ga_status core_prepare(struct ga_arena *arena, struct slice bytes, const st
     collect_forwarded(&preparation);
     prepared_out->tail_calls = module->uses_tail_calls;
     prepared_out->start_exported = preparation.take_data && module->has_start;
-
-    char zeros[PREFIX_BYTES + 1];
-    memset(zeros, '0', PREFIX_BYTES);
-    zeros[PREFIX_BYTES] = 0;
-    put_module(&preparation, zeros, &prepared_out->wasm);
-    hash_name(prepared_out->prefix, 'm', prepared_out->wasm.data, prepared_out->wasm.size);
+    choose_prefix(&preparation, earlier, earlier_count);
     put_module(&preparation, prepared_out->prefix, &prepared_out->wasm);
     return GA_OK;
 }

@@ -46,6 +46,10 @@ breaches=$( { echo "$arrows" | sed 's/^/A /'; echo "$known" | sed 's/^/H /'; ech
     }')
 [ -z "$breaches" ] || { echo "$breaches"; fail "an include goes against the arrows"; }
 
+# The object cache's keys of guests' modules hold only wasm-rt*.h (aot/build_tools.h).
+strays=$(git grep -nE '^#include "' -- 'wasm2c-rt/include/wasm-rt*.h' | grep -v '"wasm-rt[^"]*\.h"' || true)
+[ -z "$strays" ] || fail "a header of wasm2c's C includes others than wasm-rt*.h: $strays"
+
 # --- libraries stay behind their doors ---
 door() { # header, the only folder that may include it
     strays=$(git grep -lE "#include <($1)" -- '*.c' '*.h' | grep -vE "^($2)/" | grep -v '^tests/' || true)

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct slice bytes = {(const char *)copy, (uint32_t)size};
     enum ga_status status = core_read(&arena, bytes, &module, &report);
     if (status == GA_OK)
-        status = core_prepare(&arena, bytes, module, &prepared, &report);
+        status = core_prepare(&arena, bytes, module, NULL, 0, &prepared, &report);
     fuzz_check_report(status, &report);
     if (status == GA_OK)
         check_prepared(&arena, &prepared);

@@ -9,7 +9,7 @@ static enum ga_status prepare_modules(struct ga_arena *arena, const struct plan 
 {
     for (uint32_t i = 0; i < plan->modules.count; i++) {
         const struct plan_module *module = &plan->modules.items[i];
-        enum ga_status status = core_prepare(arena, module->bytes, module->core, &prepared[i], report);
+        enum ga_status status = core_prepare(arena, module->bytes, module->core, prepared, i, &prepared[i], report);
         if (status != GA_OK)
             return status;
     }

@@ -277,7 +277,7 @@ Test(core_read, every_flipped_bit_ends_with_a_status)
         if (read_bytes(&arena, bytes, &module, &report) != GA_OK) {
             cr_expect(report.has_offset && report.offset <= sizeof rich);
             refused++;
-        } else if (core_prepare(&arena, bytes, module, &prepared, &report) == GA_OK) {
+        } else if (core_prepare(&arena, bytes, module, NULL, 0, &prepared, &report) == GA_OK) {
             ga_buf_free(&prepared.wasm);
             ga_buf_free(&prepared.data);
         }
@@ -288,12 +288,19 @@ Test(core_read, every_flipped_bit_ends_with_a_status)
 
 /* --- the pre-pass --- */
 
-static struct core_module *prepare(struct ga_arena *arena, struct slice bytes, struct core_prepared *prepared)
+static struct core_module *prepare_after(struct ga_arena *arena, struct slice bytes, const struct core_prepared *earlier,
+                                         uint32_t earlier_count, struct core_prepared *prepared)
 {
     struct ga_report report = {0};
     struct core_module *module = read_good(arena, bytes);
-    cr_assert_eq(core_prepare(arena, bytes, module, prepared, &report), GA_OK, "%s", report.text);
+    cr_assert_eq(core_prepare(arena, bytes, module, earlier, earlier_count, prepared, &report), GA_OK, "%s",
+                 report.text);
     return read_good(arena, (struct slice){(const char *)prepared->wasm.data, (uint32_t)prepared->wasm.size});
+}
+
+static struct core_module *prepare(struct ga_arena *arena, struct slice bytes, struct core_prepared *prepared)
+{
+    return prepare_after(arena, bytes, NULL, 0, prepared);
 }
 
 static void prepared_free(struct core_prepared *prepared)
@@ -367,20 +374,21 @@ Test(core_prepare, imported_functions_in_element_segments_get_a_function_that_ca
     /* (func $a (import) (param i32 i64) (result i32)) (func $b (import)) (table 4 funcref)
      * (elem (i32.const 0) $b $a $b) (elem declare func $a) (elem funcref (ref.func $a) (ref.null func)) */
     static const uint8_t bytes[] = {
-        0x00, 'a',  's',  'm',  1,    0,    0,    0,                                  /* header */
-        0x01, 0x0a, 0x02, 0x60, 0x02, 0x7f, 0x7e, 0x01, 0x7f, 0x60, 0x00, 0x00,       /* types */
-        0x02, 0x0d, 0x02, 0x01, 'm',  0x01, 'a',  0x00, 0x00, 0x01, 'm',  0x01, 'b',  0x00, 0x01, /* imports */
-        0x04, 0x04, 0x01, 0x70, 0x00, 0x04,                                           /* table */
-        0x09, 0x16, 0x03, 0x00, 0x41, 0x00, 0x0b, 0x03, 0x01, 0x00, 0x01,             /* elements */
-        0x03, 0x00, 0x01, 0x00,                                                       /* declarative */
-        0x05, 0x70, 0x02, 0xd2, 0x00, 0x0b, 0xd0, 0x70, 0x0b,                         /* expressions */
+        0x00, 'a',  's',  'm',  1,    0,    0,    0,                                             /* header */
+        0x01, 0x0a, 0x02, 0x60, 0x02, 0x7f, 0x7e, 0x01, 0x7f, 0x60, 0x00, 0x00,                  /* types */
+        0x02, 0x0d, 0x02, 0x01, 'm',  0x01, 'a',  0x00, 0x00, 0x01, 'm',  0x01, 'b', 0x00, 0x01, /* imports */
+        0x04, 0x04, 0x01, 0x70, 0x00, 0x04,                                                      /* table */
+        0x09, 0x16, 0x03, 0x00, 0x41, 0x00, 0x0b, 0x03, 0x01, 0x00, 0x01,                        /* elements */
+        0x03, 0x00, 0x01, 0x00,                                                                  /* declarative */
+        0x05, 0x70, 0x02, 0xd2, 0x00, 0x0b, 0xd0, 0x70, 0x0b,                                    /* expressions */
     };
     struct slice module = {(const char *)bytes, sizeof bytes};
     prepare(&arena, module, &prepared);
     static const uint8_t functions[] = {0x03, 0x03, 0x02, 0x01, 0x00}; /* of types 1 and 0 */
-    static const uint8_t elements[] = {0x00, 0x41, 0x00, 0x0b, 0x03, 0x02, 0x03, 0x02, 0x03, 0x00, 0x01, 0x00, 0x05, 0x70,
-                                       0x02, 0xd2, 0x03, 0x0b, 0xd0, 0x70, 0x0b, 0x03, 0x00, 0x02, 0x01, 0x00};
-    static const uint8_t code[] = {0x02, 0x04, 0x00, 0x10, 0x01, 0x0b, 0x08, 0x00, 0x20, 0x00, 0x20, 0x01, 0x10, 0x00, 0x0b};
+    static const uint8_t elements[] = {0x00, 0x41, 0x00, 0x0b, 0x03, 0x02, 0x03, 0x02, 0x03, 0x00, 0x01, 0x00, 0x05,
+                                       0x70, 0x02, 0xd2, 0x03, 0x0b, 0xd0, 0x70, 0x0b, 0x03, 0x00, 0x02, 0x01, 0x00};
+    static const uint8_t code[] = {0x02, 0x04, 0x00, 0x10, 0x01, 0x0b, 0x08, 0x00,
+                                   0x20, 0x00, 0x20, 0x01, 0x10, 0x00, 0x0b};
     cr_expect_not_null(memmem(prepared.wasm.data, prepared.wasm.size, functions, sizeof functions));
     cr_expect_not_null(memmem(prepared.wasm.data, prepared.wasm.size, elements, sizeof elements));
     cr_expect_not_null(memmem(prepared.wasm.data, prepared.wasm.size, code, sizeof code));
@@ -407,18 +415,61 @@ Test(core_prepare, modules_that_differ_in_their_data_share_their_code)
     ga_arena_free(&arena);
 }
 
-Test(core_prepare, other_code_has_another_prefix)
+/* The module `rich` with another function body. */
+static void change_code(unsigned char other[sizeof rich])
+{
+    memcpy(other, rich, sizeof rich);
+    unsigned char *at = memmem(other, sizeof rich, "\xfc\3", 2); /* i32.trunc_sat_f64_u */
+    at[1] = 2;
+}
+
+Test(core_prepare, a_changed_function_leaves_the_prefix_so_that_the_others_stay_the_same_text)
+{
+    unsigned char other[sizeof rich];
+    change_code(other);
+    struct ga_arena arena = {0};
+    struct core_prepared one, two;
+    prepare(&arena, rich_slice(), &one);
+    prepare(&arena, (struct slice){(const char *)other, sizeof other}, &two);
+    cr_expect_str_eq(one.prefix, two.prefix);
+    cr_expect_str_eq(one.data_symbol, two.data_symbol);
+    cr_expect(!core_prepared_same_code(&one, &two));
+    prepared_free(&one);
+    prepared_free(&two);
+    ga_arena_free(&arena);
+}
+
+Test(core_prepare, in_one_component_other_code_has_another_prefix)
+{
+    unsigned char other[sizeof rich];
+    change_code(other);
+    const struct slice first = rich_slice(), second = {(const char *)other, sizeof other};
+    struct ga_arena arena = {0};
+    struct core_prepared all[4];
+    prepare_after(&arena, first, all, 0, &all[0]);
+    prepare_after(&arena, second, all, 1, &all[1]);
+    prepare_after(&arena, second, all, 2, &all[2]);
+    prepare_after(&arena, first, all, 3, &all[3]);
+    cr_expect_str_neq(all[0].prefix, all[1].prefix);
+    cr_expect_str_eq(all[1].prefix, all[2].prefix);
+    cr_expect_str_eq(all[0].prefix, all[3].prefix);
+    cr_expect(core_prepared_same_code(&all[0], &all[3]) && core_prepared_same_code(&all[1], &all[2]));
+    for (int i = 0; i < 4; i++)
+        prepared_free(&all[i]);
+    ga_arena_free(&arena);
+}
+
+Test(core_prepare, another_interface_has_another_prefix)
 {
     unsigned char other[sizeof rich];
     memcpy(other, rich, sizeof rich);
-    unsigned char *at = memmem(other, sizeof other, "\xfc\3", 2); /* i32.trunc_sat_f64_u */
-    at[1] = 2;
+    unsigned char *at = memmem(other, sizeof other, "\1a\1m\2\0\1", 7); /* the imported memory's size */
+    at[6] = 2;
     struct ga_arena arena = {0};
     struct core_prepared one, two;
     prepare(&arena, rich_slice(), &one);
     prepare(&arena, (struct slice){(const char *)other, sizeof other}, &two);
     cr_expect_str_neq(one.prefix, two.prefix);
-    cr_expect_str_eq(one.data_symbol, two.data_symbol);
     prepared_free(&one);
     prepared_free(&two);
     ga_arena_free(&arena);
@@ -454,7 +505,7 @@ Test(core_prepare, what_cannot_be_translated_is_refused_by_name)
         struct ga_report report = {0};
         struct core_prepared prepared;
         struct core_module *module = read_good(&arena, modules[i].bytes);
-        cr_expect_eq(core_prepare(&arena, modules[i].bytes, module, &prepared, &report), GA_UNSUPPORTED);
+        cr_expect_eq(core_prepare(&arena, modules[i].bytes, module, NULL, 0, &prepared, &report), GA_UNSUPPORTED);
         cr_expect(strstr(report.text, modules[i].text), "%s", report.text);
         ga_arena_free(&arena);
     }
