@@ -46,6 +46,9 @@ WITGEN_OBJECTS = $(call objects,tools/witgen)
 CLI_OBJECTS = $(call objects,tools/golem-aot) $(BUILD)/obj/gen/host_catalog.o
 UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 GUESTS = $(patsubst tests/guests/%.wit,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.wit))
+# The guest of tests/guests/tally by other toolchains; SpiderMonkey, which is part of tally-js, takes long to compile.
+GUESTS_MORE = $(BUILD)/guests/tally-as.wasm $(BUILD)/guests/tally-rust.wasm $(BUILD)/guests/tally-qjs.wasm
+GUESTS_JS = $(BUILD)/guests/tally-js.wasm
 
 GOLEM_AOT = $(BUILD)/bin/golem-aot
 RT_LIBRARY = $(BUILD)/lib/golem-aot/libgolemrt.a
@@ -55,7 +58,7 @@ RT_LIBS = -lsqlite3 -luuid -luv -lm
 AOT_LIBS = -lcrypto -lpthread
 
 .DEFAULT_GOAL = all
-.PHONY: all help deps deps-test deps-fuzz guests demo test unit bless bench crash fuzz fuzz-programs fuzz-link test-asan lint fmt install clean
+.PHONY: all help deps deps-test deps-fuzz guests guests-more guests-js demo test test-js unit bless bench crash fuzz fuzz-programs fuzz-link test-asan lint fmt install clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -63,6 +66,7 @@ help:
 	@echo 'make all       the compiler and the runtime library (needs: make deps)'
 	@echo 'make demo      installs what is missing, builds, and shows a worker that survives kill -9'
 	@echo 'make test      installs what is missing, builds, and runs every test'
+	@echo 'make test-js   the tests of a component with a JavaScript engine (two minutes of compiling, once)'
 	@echo 'make bless     accepts the generated C of the golden tests as it is now'
 	@echo 'make fuzz      fuzzes the readers and the values, FUZZ_SECONDS for each target, FUZZ_VALUES values'
 	@echo 'make test-asan runs the unit tests under sanitizers'
@@ -168,9 +172,22 @@ $(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c $(wildcard tests/gue
 	$(call say,GUEST,$@)
 	$(Q)$(NODE) tests/guests/build.mjs tests/guests/$*.wit tests/guests/$*.c $@
 
+guests-more: $(GUESTS_MORE)
+guests-js: $(GUESTS_JS)
+
+$(BUILD)/guests/tally-%.wasm: $(wildcard tests/guests/tally/*) tests/guests/pack.mjs
+	@mkdir -p $(@D)
+	$(call say,GUEST,$@)
+	$(Q)$(NODE) tests/guests/tally/build.mjs $* $@
+
 test: deps-fuzz
-	@$(MAKE) --no-print-directory all unit guests fuzz-programs $(BUILD)/tests/powerloss.so
+	@$(MAKE) --no-print-directory all unit guests guests-more fuzz-programs $(BUILD)/tests/powerloss.so
 	@tests/run.sh
+
+# A JavaScript engine of 9 MB of code: two minutes of compiling the first time, seconds afterwards.
+test-js: deps-test
+	@$(MAKE) --no-print-directory all guests-js
+	@tests/run.sh js
 
 $(BUILD)/tests/powerloss.so: tests/crash/powerloss.c
 	@mkdir -p $(@D)

@@ -26,7 +26,7 @@ export function executable(name, ...options) {
     const newest = Math.max(...inputs.map((input) => statSync(input).mtimeMs));
     if (!existsSync(path) || statSync(path).mtimeMs < newest) {
         mkdirSync(dirname(path), { recursive: true });
-        const done = run(golemAot, ['build', source, '-o', path, ...options]);
+        const done = run(golemAot, ['build', source, '-o', path, ...options], { timeout: 1_400_000 }); // a JavaScript engine takes long
         if (done.status !== 0) throw new Error(`build of ${name} ended with ${done.status}: ${done.stderr}`);
     }
     return path;

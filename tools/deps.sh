@@ -4,7 +4,7 @@
 #
 #   tools/deps.sh SET...
 #     build   compile the project, and components with it: C compiler, libraries, wasm2c
-#     test    build, and: Criterion, a C compiler for wasm with its libc, node with the component tools
+#     test    build, and: Criterion, C and Rust compilers for wasm with their libraries, node with the component tools
 #     bench   as test (guests are compiled for the benchmarks too)
 #     fuzz    test, and: clang's libFuzzer and sanitizers
 #     lint    clang-format, clang-tidy
@@ -18,7 +18,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 build_packages="gcc libc6-dev make pkg-config ca-certificates debian-archive-keyring libsqlite3-dev libuv1-dev
     uuid-dev libcurl4-openssl-dev libssl-dev libxxhash-dev libzstd-dev libjansson-dev libsimde-dev"
-test_packages="libcriterion-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 sqlite3"
+test_packages="libcriterion-dev clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 rustc libstd-rust-dev-wasm32 sqlite3"
 fuzz_packages="libclang-rt-19-dev"
 lint_packages="clang-format-19 clang-tidy-19"
 
@@ -89,6 +89,10 @@ npm_install() {
     lock=$top/package-lock.json
     stamp=$top/node_modules/.golem-aot-lock
     if cmp -s "$lock" "$stamp" && command -v node >/dev/null 2>&1; then
+        return 0
+    fi
+    if [ -L "$top/node_modules" ]; then
+        say "node_modules is a link to another folder, and is left as it is"
         return 0
     fi
     node_is_fit || packages_install nodejs npm

@@ -167,6 +167,23 @@ test('a changed string compiles the glue at most', (t) => {
     assert.equal(second.json.objects, first.json.objects);
 });
 
+test('a changed function compiles the file it is in, not the module', (t) => {
+    const folder = scratch(t);
+    const input = join(folder, 'tally.wasm'), bytes = readFileSync(guest('tally-rust'));
+    writeFileSync(input, bytes);
+    const first = buildWell(folder, [], { input });
+    const factor = Buffer.from([0x41, 0xb1, 0xf3, 0xdd, 0xf1, 0x79]); // i32.const 0x9e3779b1
+    let found = 0;
+    for (let at; (at = bytes.indexOf(factor)) >= 0; found++) bytes[at + 1] ^= 2;
+    assert.ok(found > 0);
+    writeFileSync(input, bytes);
+    const second = buildWell(folder, [], { input });
+    assert.equal(second.json.objects, first.json.objects);
+    const compiled = second.json.objects - second.json.objects_cached; // that file, the glue and the data
+    assert.ok(compiled >= 2 && compiled <= 3 && second.json.objects > 6, JSON.stringify(second.json));
+    assert.equal(must(second.output, ['--ephemeral', 'invoke', 'demo:tally/api@1.0.0.{turn}', '[1, 2]']), '[4, 2]');
+});
+
 test('damaged cache entries are built again', (t) => {
     const folder = scratch(t);
     const bytes = readFileSync(buildWell(folder).output);

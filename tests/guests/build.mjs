@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { componentEmbed, componentNew } from '@bytecodealliance/jco-transpile/wasm-tools';
+import { pack } from './pack.mjs';
 
 function fail(message) {
     process.stderr.write(`guest: ${message}\n`);
@@ -70,15 +70,11 @@ function compile(job, coreFile) {
     if (result.status !== 0) process.exit(1);
 }
 
-async function pack(job, core) {
+function packed(job, core) {
     const witSource = readText(job.wit);
     const worlds = [...witSource.matchAll(/^world\s+([a-z0-9-]+)/gm)];
     if (worlds.length === 0) fail(`${job.wit} has no world`);
-    const kind = job.command ? 'command' : 'reactor';
-    const tools = dirname(new URL(import.meta.resolve('@bytecodealliance/jco')).pathname);
-    const adapter = readFileSync(join(tools, '..', 'lib', `wasi_snapshot_preview1.${kind}.wasm`));
-    const embedded = await componentEmbed({ binary: core, witSource, world: worlds.at(-1)[1] });
-    return componentNew(embedded, [['wasi_snapshot_preview1', adapter]]);
+    return pack(core, witSource, worlds.at(-1)[1], { kind: job.command ? 'command' : 'reactor' });
 }
 
 const job = readArguments(process.argv.slice(2));
@@ -88,7 +84,7 @@ const coreFile = join(scratch, 'core.wasm');
 compile(job, coreFile);
 let component;
 try {
-    component = await pack(job, readFileSync(coreFile));
+    component = await packed(job, readFileSync(coreFile));
 } catch (error) {
     fail(`${job.wit}: ${error.payload ?? error.message ?? error}`);
 }
