@@ -12,58 +12,30 @@
  * A checkpoint fits if the oplog has an entry of its number with its chain hash behind it. What it was taken of is
  * the region alone; of this process's own state it needs only the place in the oplog, which it carries, and what is
  * in STATE.
+ *
+ * What stands elsewhere: when a checkpoint is taken (worker_checkpoint.c), what verify compares (worker_verify.c), and
+ * what host functions get from the worker (worker_services.c, worker_log.c, worker_files.c, worker_environment.c).
  */
-#define _GNU_SOURCE
-#include "worker.h"
-
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "dispatch.h"
 #include "ga_assert.h"
-#include "ga_hash.h"
 #include "gate.h"
 #include "invocation.h"
-#include "record.h"
 #include "trap.h"
+#include "worker_parts.h"
 
 struct worker worker_this;
 
-enum {
-    SCAN_ALL_ENTRIES = 10000,       /* an oplog up to this long is checked as a whole at every start: under 2 ms */
-    CHECKPOINT_SHARE = 20,          /* checkpoints take at most this part of the run time */
-    CHECKPOINT_WORTH_NS = 50000000, /* less than this is replayed sooner than anybody notices */
-    FIRST_CHECKPOINT_SHARE =
-        4, /* the first one comes early: its cost is not known yet, and it is the one that is missed most */
-    CHECKPOINT_GUESS_NS = 2000000,  /* of its cost ... */
-    CHECKPOINT_GUESS_BYTES_A_NS = 3 /* ... and the memory it writes in a nanosecond */
-};
+/* An oplog up to this long is checked as a whole at every start: under 2 ms. */
+enum { SCAN_ALL_ENTRIES = 10000 };
 
-static uint64_t clock_ns(clockid_t clock)
-{
-    struct timespec now;
-    clock_gettime(clock, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-/* What is done from now on is in no checkpoint. */
-static void note_tail_start(struct worker *worker)
-{
-    worker->tail_start_ns = clock_ns(CLOCK_MONOTONIC);
-    worker->tail_start_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-}
-
-__attribute__((format(printf, 2, 3))) static void remark(const struct worker *worker, const char *format, ...)
+void worker_remark(const struct worker *worker, const char *format, ...)
 {
     char text[1200];
     va_list arguments;
@@ -73,230 +45,6 @@ __attribute__((format(printf, 2, 3))) static void remark(const struct worker *wo
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     worker->config->remark(text);
-}
-
-/* --- what host functions see --- */
-
-struct ga_arena *worker_scratch(struct worker *worker)
-{
-    return &worker->scratch;
-}
-
-void *worker_alloc(struct worker *worker, size_t size)
-{
-    return ga_arena_alloc(&worker->scratch, size);
-}
-
-struct cabi_string worker_string(struct worker *worker, const char *text)
-{
-    size_t size = strlen(text);
-    return (struct cabi_string){ga_arena_strndup(&worker->scratch, text, size), size};
-}
-
-bool worker_replaying(struct worker *worker)
-{
-    return worker->replaying;
-}
-
-void worker_forbid_checkpoints(struct worker *worker)
-{
-    (void)worker;
-    STATE->checkpoints_forbidden = true;
-}
-
-void worker_trap(struct worker *worker, const char *format, ...)
-{
-    char text[1024];
-    va_list arguments;
-    (void)worker;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    trap_raise("%s", text);
-}
-
-void worker_exit(struct worker *worker, uint8_t code)
-{
-    (void)worker;
-    trap_exit(code);
-}
-
-const struct worker_environment *worker_environment(struct worker *worker)
-{
-    return &worker->environment;
-}
-
-const char *worker_name(struct worker *worker)
-{
-    return worker->config->name;
-}
-
-const char *worker_component_id(struct worker *worker)
-{
-    return worker->identity.component_id;
-}
-
-bool worker_is_ephemeral(struct worker *worker)
-{
-    return !worker->store;
-}
-
-bool worker_is_command(struct worker *worker)
-{
-    return worker->config->command;
-}
-
-/* A worker's private directory under both names that programs look for (Golem does the same). */
-const struct worker_preopen *worker_preopens(struct worker *worker, uint32_t *count_out)
-{
-    static struct worker_preopen own[2];
-    if (worker->config->command) {
-        *count_out = worker->config->preopen_count;
-        return worker->config->preopens;
-    }
-    int fd = worker_files_fd(worker);
-    if (fd < 0 && worker->store) { /* without files, a worker would take another way than it has in its oplog */
-        struct ga_report report = {0};
-        ga_report_errno(&report, errno, "worker \"%s\": cannot make the directory for its files", worker->config->name);
-        worker_abandon(worker, &report);
-    }
-    own[0] = (struct worker_preopen){fd, "/"};
-    own[1] = (struct worker_preopen){fd, "."};
-    *count_out = fd >= 0 ? 2 : 0;
-    return own;
-}
-
-/* --- what the guest prints --- */
-
-static int stream_of(const struct worker *worker, enum worker_stream stream)
-{
-    return worker->config->command && stream == WORKER_STDOUT ? 1 : 2;
-}
-
-static void write_through(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t written = write(fd, data, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return;
-        data += written;
-        size -= (size_t)written;
-    }
-}
-
-/* True if the entry is there already: in replay always, and behind the last call for as long as Log entries
- * follow. */
-static bool log_is_recorded(struct worker *worker)
-{
-    struct oplog_entry entry;
-    struct ga_report report = {0};
-    bool found = false;
-    if (!worker->replay.reading)
-        return false;
-    if (replay_take_log(&worker->replay, &entry, &found, &report) != GA_OK)
-        worker_abandon(worker, &report);
-    if (found || worker->replaying)
-        return true;
-    worker_go_live(worker);
-    return false;
-}
-
-enum { LEVEL_STDOUT, LEVEL_STDERR, LEVEL_TRACE, LEVEL_INFO = 4, LEVEL_CRITICAL = 7 };
-
-static void append_log(struct worker *worker, unsigned level, struct oplog_value context, struct oplog_value message)
-{
-    journal_append(&worker->journal, OPLOG_LOG, (struct oplog_value[]){oplog_number(level), context, message});
-}
-
-void worker_log(struct worker *worker, enum worker_stream stream, const void *data, size_t size)
-{
-    int fd = stream_of(worker, stream);
-    if (!worker->recording) {
-        write_through(fd, data, size);
-        return;
-    }
-    if (log_is_recorded(worker))
-        return;
-    record_refuse_when_leaving(worker, "its standard streams");
-    append_log(worker, stream == WORKER_STDOUT ? LEVEL_STDOUT : LEVEL_STDERR,
-               oplog_text(stream == WORKER_STDOUT ? "stdout" : "stderr"), oplog_bytes(data, size));
-    journal_echo(&worker->journal, fd, data, size);
-}
-
-static unsigned level_of(const char *level)
-{
-    static const char *const LEVELS[] = {"trace", "debug", "info", "warn", "error", "critical"};
-    for (unsigned i = 0; i < sizeof LEVELS / sizeof *LEVELS; i++)
-        if (strcmp(level, LEVELS[i]) == 0)
-            return LEVEL_TRACE + i;
-    return LEVEL_INFO;
-}
-
-void worker_log_message(struct worker *worker, const char *level, struct cabi_string context, struct cabi_string message)
-{
-    char *line = ga_arena_printf(&worker->scratch, "[%s] %.*s: %.*s\n", level, (int)context.size, context.data,
-                                 (int)message.size, message.data);
-    if (!worker->recording) {
-        write_through(2, line, strlen(line));
-        return;
-    }
-    if (log_is_recorded(worker))
-        return;
-    record_refuse_when_leaving(worker, "logging");
-    append_log(worker, level_of(level), oplog_bytes(context.data, context.size),
-               oplog_bytes(message.data, message.size));
-    journal_echo(&worker->journal, 2, line, strlen(line));
-}
-
-/* --- files --- */
-
-static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *walk)
-{
-    (void)stat, (void)type, (void)walk;
-    return remove(path);
-}
-
-static void remove_tree(const char *path)
-{
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-/* A durable worker's files begin empty in every process: replay makes them again. */
-static const char *make_files(struct worker *worker, char path[static 64])
-{
-    if (!worker->store) {
-        const char *temporary = getenv("TMPDIR");
-        snprintf(worker->files_path, sizeof worker->files_path, "%.40s/golem-XXXXXX",
-                 temporary && *temporary ? temporary : "/tmp");
-        if (mkdtemp(worker->files_path))
-            return worker->files_path;
-        *worker->files_path = 0;
-        return NULL;
-    }
-    snprintf(path, 64, "/proc/self/fd/%d/files", worker->directory_fd);
-    remove_tree(path);
-    return mkdir(path, 0700) == 0 ? path : NULL;
-}
-
-int worker_files_fd(struct worker *worker)
-{
-    char buffer[64];
-    const char *path = worker->files_fd < 0 && !worker->config->command ? make_files(worker, buffer) : NULL;
-    if (path)
-        worker->files_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return worker->files_fd;
-}
-
-static void close_files(struct worker *worker)
-{
-    if (worker->files_fd >= 0)
-        close(worker->files_fd);
-    worker->files_fd = -1;
-    if (*worker->files_path)
-        remove_tree(worker->files_path);
-    *worker->files_path = 0;
 }
 
 /* --- leaving and failing --- */
@@ -319,7 +67,7 @@ static void commit_or_remark(struct worker *worker)
 {
     struct ga_report report = {0};
     if (journal_commit(&worker->journal, &report) != GA_OK)
-        remark(worker, "%s", report.text);
+        worker_remark(worker, "%s", report.text);
 }
 
 void worker_note_trap(struct worker *worker)
@@ -353,84 +101,6 @@ void worker_go_live(struct worker *worker)
     replay_finish(&worker->replay);
 }
 
-/* --- environment --- */
-
-/* "NAME=VALUE" pairs and the three of Golem's own, which nobody else may set (reference: Golem, worker
- * environment). */
-static void set_environment(struct worker *worker, const char *const *arguments, uint32_t argument_count,
-                            const char *const *variables, uint32_t variable_count)
-{
-    static const char *const OWN[] = {"GOLEM_WORKER_NAME", "GOLEM_COMPONENT_ID", "GOLEM_COMPONENT_VERSION"};
-    const char *const own_values[] = {worker->config->name, worker->identity.component_id, "0"};
-    struct ga_arena *arena = &worker->lasting;
-    const char **names = ga_arena_array(arena, variable_count + 3, sizeof *names);
-    const char **values = ga_arena_array(arena, variable_count + 3, sizeof *values);
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < variable_count; i++) {
-        size_t size = strcspn(variables[i], "=");
-        char *name = ga_arena_strndup(arena, variables[i], size);
-        bool own = false;
-        for (size_t j = 0; j < 3; j++)
-            own |= !worker->config->command && strcmp(name, OWN[j]) == 0;
-        if (own)
-            continue;
-        names[count] = name;
-        values[count++] = ga_arena_printf(arena, "%s", variables[i][size] ? variables[i] + size + 1 : "");
-    }
-    for (size_t j = 0; j < 3 && !worker->config->command; j++) {
-        names[count] = OWN[j];
-        values[count++] = own_values[j];
-    }
-    const char **copies = ga_arena_array(arena, argument_count, sizeof *copies);
-    for (uint32_t i = 0; i < argument_count; i++)
-        copies[i] = ga_arena_printf(arena, "%s", arguments[i]);
-    worker->environment = (struct worker_environment){argument_count, count, copies, names, values};
-}
-
-static const char **decode_texts(struct ga_arena *arena, const struct oplog_value *value)
-{
-    const char **texts = ga_arena_array(arena, value->number, sizeof *texts);
-    struct ga_reader reader = {.start = value->data, .at = value->data, .end = value->data + value->size};
-    for (uint64_t i = 0; i < value->number; i++) {
-        size_t size = ga_read_leb_u(&reader, 32);
-        texts[i] = ga_arena_strndup(arena, (const char *)ga_read_bytes(&reader, size), size);
-    }
-    return texts;
-}
-
-static bool value_is(const struct oplog_value *value, const char *text)
-{
-    return value->size == strlen(text) && memcmp(value->data, text, value->size) == 0;
-}
-
-/* A worker keeps the arguments and variables that it was created with. */
-static enum ga_status read_environment(struct worker *worker, struct ga_report *report)
-{
-    enum { ID = 1, HASH = 2, ARGS = 4, ENV = 5 };
-    struct oplog_entry entry;
-    struct oplog_value values[OPLOG_MAX_FIELDS];
-    struct ga_arena *arena = &worker->lasting;
-    enum ga_status status =
-        replay_read_entry(worker->store, worker->identity.id, worker->config->name, 1, arena, &entry, report);
-    if (status != GA_OK)
-        return status;
-    if (entry.kind != OPLOG_CREATE || !oplog_decode(&entry, values))
-        return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry 1: is not Create", worker->config->name);
-    if (!value_is(&values[HASH], golem_component.component_hash))
-        return ga_report_set(
-            report, GA_CONFLICT,
-            "worker \"%s\", entry 1: belongs to another component (%.16s..., this executable is %s, %.16s...)",
-            worker->config->name, (const char *)values[HASH].data, golem_component.name, golem_component.component_hash);
-    /* The row is only an index to the oplog. */
-    if (!value_is(&values[HASH], worker->identity.component_hash) ||
-        !value_is(&values[ID], worker->identity.component_id))
-        return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry 1: the worker's row names another component",
-                             worker->config->name);
-    set_environment(worker, decode_texts(arena, &values[ARGS]), (uint32_t)values[ARGS].number,
-                    decode_texts(arena, &values[ENV]), (uint32_t)values[ENV].number);
-    return GA_OK;
-}
-
 /* --- opening --- */
 
 /* The component's id: the first 16 bytes of its hash as a UUID of version 8 (RFC 9562, "custom"). */
@@ -443,7 +113,7 @@ static void component_id_of(const char *hash, char out[37])
     snprintf(out, 37, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12, digits + 16, digits + 20);
 }
 
-static void init_worker(struct worker *worker, const struct worker_config *config)
+void worker_init(struct worker *worker, const struct worker_config *config)
 {
     *worker = (struct worker){.config = config, .files_fd = -1, .directory_fd = -1};
     component_id_of(golem_component.component_hash, worker->identity.component_id);
@@ -461,7 +131,7 @@ static enum ga_status open_owned(struct worker *worker, bool *created_out, struc
     return status;
 }
 
-static enum ga_status open_store(struct worker *worker, bool must_exist, bool lock, bool *created_out,
+enum ga_status worker_open_store(struct worker *worker, bool must_exist, bool lock, bool *created_out,
                                  struct ga_report *report)
 {
     *created_out = false;
@@ -483,7 +153,7 @@ static enum ga_status open_store(struct worker *worker, bool must_exist, bool lo
 
 /* What was there and is not: SQLite cannot tell rows that damage hides at the end of a table from rows never written,
  * but others tell of them. */
-static enum ga_status missing_at_end(const struct worker *worker, uint64_t index, const char *witness, uint64_t last,
+enum ga_status worker_missing_at_end(const struct worker *worker, uint64_t index, const char *witness, uint64_t last,
                                      struct ga_report *report)
 {
     return ga_report_set(report, GA_CORRUPT,
@@ -496,12 +166,11 @@ static enum ga_status check_invocations(struct worker *worker, struct ga_report 
 {
     struct store_invocation_summary table;
     uint64_t last = worker->summary.last_index;
-    enum ga_status status =
-        worker->store->ops->invocation_summary(worker->store, worker->identity.id, &table, report);
+    enum ga_status status = worker->store->ops->invocation_summary(worker->store, worker->identity.id, &table, report);
     if (status != GA_OK)
         return status;
     if (table.last_index > last)
-        return missing_at_end(worker, table.last_index, "an invocation's key names it", last, report);
+        return worker_missing_at_end(worker, table.last_index, "an invocation's key names it", last, report);
     if (table.completed_count != worker->summary.completed_count)
         return ga_report_set(report, GA_CORRUPT,
                              "worker \"%s\", entries 1 to %" PRIu64 ": complete %" PRIu64
@@ -526,8 +195,8 @@ static enum ga_status scan_from(struct worker *worker, uint64_t index, struct ga
     if (status != GA_OK)
         return status;
     if (worker->summary.cut_entries)
-        remark(worker, "worker \"%s\": a torn tail of %" PRIu64 " entries behind entry %" PRIu64 " was cut",
-               worker->config->name, worker->summary.cut_entries, worker->summary.last_index);
+        worker_remark(worker, "worker \"%s\": a torn tail of %" PRIu64 " entries behind entry %" PRIu64 " was cut",
+                      worker->config->name, worker->summary.cut_entries, worker->summary.last_index);
     if (first == 1 && worker->open) { /* another owner may write between two looks */
         status = check_invocations(worker, report);
         if (status != GA_OK)
@@ -546,16 +215,16 @@ enum ga_status worker_look(struct worker *worker, const struct worker_config *co
                            struct ga_report *report)
 {
     bool created;
-    init_worker(worker, config);
-    enum ga_status status = open_store(worker, true, lock, &created, report);
+    worker_init(worker, config);
+    enum ga_status status = worker_open_store(worker, true, lock, &created, report);
     if (status == GA_OK)
-        status = read_environment(worker, report);
+        status = worker_read_environment(worker, report);
     return status == GA_OK ? scan_from(worker, 1, report) : status;
 }
 
 /* --- the region --- */
 
-static bool accept_checkpoint(const struct ckpt_info *info, void *context)
+bool worker_accept_checkpoint(const struct ckpt_info *info, void *context)
 {
     struct worker *worker = context;
     struct ga_report report = {0};
@@ -570,7 +239,7 @@ static bool accept_checkpoint(const struct ckpt_info *info, void *context)
            hash == info->oplog_hash;
 }
 
-static enum ga_status make_region(struct worker *worker, struct ga_report *report)
+enum ga_status worker_make_region(struct worker *worker, struct ga_report *report)
 {
     gate_host_dispatch = dispatch_host_call;
     cabi_host_drop = dispatch_host_drop;
@@ -579,7 +248,7 @@ static enum ga_status make_region(struct worker *worker, struct ga_report *repor
     struct ckpt_id id = {worker_build_id(), worker->identity.id};
     enum ga_status status = region_create(golem_component.root_size, report);
     if (status == GA_OK && ckpt_open(worker->directory_fd, id, &worker->ckpt, &cause) != GA_OK) {
-        remark(worker, "worker \"%s\" goes without checkpoints: %s", worker->config->name, cause.text);
+        worker_remark(worker, "worker \"%s\" goes without checkpoints: %s", worker->config->name, cause.text);
         status = ckpt_open(-1, id, &worker->ckpt, report);
         worker->slots_unusable = true;
     }
@@ -589,12 +258,13 @@ static enum ga_status make_region(struct worker *worker, struct ga_report *repor
 static enum ga_status restore_checkpoint(struct worker *worker)
 {
     struct ga_report report = {0};
-    uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
-    enum ga_status status = ckpt_restore(worker->ckpt, accept_checkpoint, worker, &worker->last_checkpoint, &report);
-    worker->restore_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
+    uint64_t start_ns = worker_clock_ns(CLOCK_MONOTONIC);
+    enum ga_status status =
+        ckpt_restore(worker->ckpt, worker_accept_checkpoint, worker, &worker->last_checkpoint, &report);
+    worker->restore_ns = worker_clock_ns(CLOCK_MONOTONIC) - start_ns;
     worker->restored = status == GA_OK;
     if (status != GA_NOT_FOUND && *report.text)
-        remark(worker, "worker \"%s\": %s", worker->config->name, report.text);
+        worker_remark(worker, "worker \"%s\": %s", worker->config->name, report.text);
     return status;
 }
 
@@ -603,7 +273,7 @@ static enum ga_status restore_start_image(struct worker *worker)
     struct ga_report report = {0};
     enum ga_status status = ckpt_restore_start_image(worker->ckpt, &report);
     if (status != GA_OK && status != GA_NOT_FOUND)
-        remark(worker, "the start image cannot be used: %s", report.text);
+        worker_remark(worker, "the start image cannot be used: %s", report.text);
     return status;
 }
 
@@ -611,19 +281,6 @@ static void run_instantiate(uint64_t *flat)
 {
     (void)flat;
     golem_component.instantiate();
-}
-
-/* Verify has come to where the newest checkpoint was taken? Host calls are counted, idle moments told apart by the
- * oplog. */
-void worker_compare_digest(struct worker *worker)
-{
-    bool here = worker->digest_at.in_invocation ? REGION->depth == 1 : REGION->depth == 0;
-    if (worker->digest_seen || !here || STATE->call_count != worker->digest_call_count)
-        return;
-    if (!worker->digest_at.in_invocation && worker->replay.position != worker->digest_at.oplog_index)
-        return;
-    worker->digest_replayed = ckpt_digest();
-    worker->digest_seen = true;
 }
 
 /* Fresh state: from the start image, or by running the component's own start. */
@@ -666,8 +323,8 @@ static enum ga_status recover(struct worker *worker, struct ga_report *report)
     if (whole || restore_checkpoint(worker) != GA_OK)
         worker->last_checkpoint = (struct ckpt_info){0};
     if (worker->checkpoint_beyond)
-        return missing_at_end(worker, worker->checkpoint_beyond, "a checkpoint was taken there",
-                              worker->identity.last_index, report);
+        return worker_missing_at_end(worker, worker->checkpoint_beyond, "a checkpoint was taken there",
+                                     worker->identity.last_index, report);
     uint64_t position = worker->last_checkpoint.oplog_index;
     if (!worker->summary.last_index) {
         worker->summary.invoked_index =
@@ -696,36 +353,36 @@ static enum ga_status create(struct worker *worker, struct ga_report *report)
 {
     journal_start(&worker->journal, worker->store, worker->identity.id, worker->identity.epoch, 0,
                   oplog_chain_start(worker->identity.id));
-    set_environment(worker, worker->config->arguments, worker->config->argument_count, worker->config->variables,
-                    worker->config->variable_count);
+    worker_set_environment(worker, worker->config->arguments, worker->config->argument_count, worker->config->variables,
+                           worker->config->variable_count);
     append_create(worker);
     return instantiate(worker, report);
 }
 
-static enum ga_status start_durable(struct worker *worker, bool must_exist, struct ga_report *report)
+enum ga_status worker_start_durable(struct worker *worker, bool must_exist, struct ga_report *report)
 {
     bool created;
-    enum ga_status status = open_store(worker, must_exist, true, &created, report);
+    enum ga_status status = worker_open_store(worker, must_exist, true, &created, report);
     if (status == GA_OK && !created)
-        status = read_environment(worker, report);
+        status = worker_read_environment(worker, report);
     if (status == GA_OK && !created && (worker->identity.last_index <= SCAN_ALL_ENTRIES || worker->leaving))
         status = scan_from(worker, 1, report);
     if (status == GA_OK)
-        status = make_region(worker, report);
+        status = worker_make_region(worker, report);
     if (status != GA_OK)
         return status;
     worker->recording = true;
-    note_tail_start(worker);
+    worker_note_tail_start(worker);
     return created ? create(worker, report) : recover(worker, report);
 }
 
 static enum ga_status start_ephemeral(struct worker *worker, struct ga_report *report)
 {
-    enum ga_status status = make_region(worker, report);
+    enum ga_status status = worker_make_region(worker, report);
     if (status != GA_OK)
         return status;
-    set_environment(worker, worker->config->arguments, worker->config->argument_count, worker->config->variables,
-                    worker->config->variable_count);
+    worker_set_environment(worker, worker->config->arguments, worker->config->argument_count, worker->config->variables,
+                           worker->config->variable_count);
     journal_start(&worker->journal, NULL, 0, 0, 0, 0);
     append_create(worker);
     return instantiate(worker, report);
@@ -733,11 +390,11 @@ static enum ga_status start_ephemeral(struct worker *worker, struct ga_report *r
 
 enum ga_status worker_start(struct worker *worker, const struct worker_config *config, struct ga_report *report)
 {
-    init_worker(worker, config);
+    worker_init(worker, config);
     worker->leaving = config->mode != WORKER_LIVE;
     worker->digest_wanted = config->mode == WORKER_VERIFY;
     if (config->data)
-        return start_durable(worker, config->must_exist, report);
+        return worker_start_durable(worker, config->must_exist, report);
     worker->recording = config->mode == WORKER_START_IMAGE;
     return start_ephemeral(worker, report);
 }
@@ -750,7 +407,7 @@ enum ga_status worker_stop(struct worker *worker, struct ga_report *report)
         status = journal_commit(&worker->journal, report);
     if (whole && status == GA_OK)
         worker_consider_checkpoint(worker, true);
-    close_files(worker);
+    worker_close_files(worker);
     journal_free(&worker->journal);
     if (worker->ckpt)
         ckpt_close(worker->ckpt);
@@ -764,177 +421,6 @@ enum ga_status worker_stop(struct worker *worker, struct ga_report *report)
     worker->store = NULL;
     worker->ckpt = NULL;
     return status;
-}
-
-/* --- checkpoints --- */
-
-bool worker_may_checkpoint(const struct worker *worker, const char **reason_out)
-{
-    const char *reason = NULL;
-    if (!worker->store || worker->leaving)
-        reason = "nothing of it is kept";
-    else if (worker->slots_unusable)
-        reason = "its files cannot be opened";
-    else if (worker->failed || worker->exited)
-        reason = "it has failed or exited";
-    else if (STATE->checkpoints_forbidden)
-        reason = "it has changed its files";
-    else if (STATE->host_resources.forbidding)
-        reason = "it holds a resource of the host that cannot be made again";
-    else if (worker->replaying || worker->replay.reading)
-        reason = "it replays";
-    else if (REGION->depth > 1 || worker->calls_inside || (REGION->depth == 1 && !STATE->invocation.may_rest))
-        reason = "it is not at rest";
-    if (reason_out)
-        *reason_out = reason;
-    return !reason;
-}
-
-static enum ga_status take_checkpoint(struct worker *worker, struct ga_report *report)
-{
-    uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
-    enum ga_status status = journal_commit(&worker->journal, report);
-    if (status == GA_OK)
-        status = ckpt_write(worker->ckpt, journal_last_index(&worker->journal), worker->journal.tail.chain,
-                            &worker->last_checkpoint, report);
-    worker->checkpoint_cost_ns = clock_ns(CLOCK_MONOTONIC) - start_ns;
-    note_tail_start(worker);
-    worker->checkpoint_count += status == GA_OK;
-    return status;
-}
-
-static uint64_t guess_cost(void)
-{
-    uint64_t bytes = 0;
-    for (uint32_t i = 0; i < REGION->memory_count; i++)
-        bytes += REGION->memories[i].size_bytes;
-    return CHECKPOINT_GUESS_NS + bytes / CHECKPOINT_GUESS_BYTES_A_NS;
-}
-
-/* What replaying the tail would cost is what it has cost: processor time since the last checkpoint, replay
- * included. While the worker runs, one is taken when that has become noticeable, and its own cost is a small part
- * of the time that has passed. */
-static bool is_worth_running(const struct worker *worker, uint64_t cpu_ns)
-{
-    uint64_t passed_ns = clock_ns(CLOCK_MONOTONIC) - worker->tail_start_ns;
-    uint64_t share = worker->checkpoint_cost_ns ? CHECKPOINT_SHARE : FIRST_CHECKPOINT_SHARE;
-    uint64_t cost_ns = worker->checkpoint_cost_ns ? worker->checkpoint_cost_ns : guess_cost();
-    return cpu_ns >= CHECKPOINT_WORTH_NS && passed_ns >= share * cost_ns;
-}
-
-/* When it leaves: if the next start is so spared more than it costs now. */
-static bool is_worth_leaving(const struct worker *worker, uint64_t cpu_ns)
-{
-    uint64_t cost_ns = worker->checkpoint_cost_ns ? worker->checkpoint_cost_ns : guess_cost();
-    return cpu_ns >= 2 * cost_ns;
-}
-
-void worker_consider_checkpoint(struct worker *worker, bool leaving)
-{
-    struct ga_report report = {0};
-    if (!worker_may_checkpoint(worker, NULL))
-        return;
-    uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->tail_start_cpu_ns;
-    bool unchanged = journal_is_committed(&worker->journal) &&
-                     journal_last_index(&worker->journal) == worker->last_checkpoint.oplog_index;
-    if (unchanged || !(leaving ? is_worth_leaving(worker, cpu_ns) : is_worth_running(worker, cpu_ns)))
-        return;
-    if (take_checkpoint(worker, &report) != GA_OK)
-        remark(worker, "worker \"%s\": no checkpoint: %s", worker->config->name, report.text);
-}
-
-enum ga_status worker_checkpoint(struct worker *worker, struct ga_report *report)
-{
-    const char *reason;
-    if (!worker_may_checkpoint(worker, &reason))
-        return ga_report_set(report, GA_UNSUPPORTED, "worker \"%s\" cannot have a checkpoint: %s", worker->config->name,
-                             reason);
-    return take_checkpoint(worker, report);
-}
-
-/* --- verify --- */
-
-/* What a restored image is like, found out in a process of its own. */
-struct restored_image {
-    bool found;
-    uint64_t beyond; /* checkpoint_beyond */
-    struct ckpt_info info;
-    uint64_t call_count, digest;
-};
-
-static void restore_in_child(struct worker *worker, const struct worker_config *config, struct restored_image *out)
-{
-    struct ga_report report = {0};
-    bool created;
-    init_worker(worker, config);
-    if (open_store(worker, true, false, &created, &report) != GA_OK || make_region(worker, &report) != GA_OK)
-        return;
-    enum ga_status status = ckpt_restore(worker->ckpt, accept_checkpoint, worker, &out->info, &report);
-    out->beyond = worker->checkpoint_beyond;
-    if (status != GA_OK)
-        return;
-    out->found = true;
-    out->call_count = STATE->call_count;
-    out->digest = ckpt_digest();
-}
-
-static enum ga_status look_at_image(struct worker *worker, const struct worker_config *config,
-                                    struct restored_image *out, struct ga_report *report)
-{
-    int ends[2], wait_status;
-    memset(out, 0, sizeof *out);
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return ga_report_errno(report, errno, "cannot make a pipe");
-    pid_t child = fork();
-    if (child < 0)
-        return ga_report_errno(report, errno, "cannot make a process");
-    if (child == 0) {
-        restore_in_child(worker, config, out);
-        _exit(write(ends[1], out, sizeof *out) == (ssize_t)sizeof *out ? 0 : 1);
-    }
-    close(ends[1]);
-    ssize_t size = read(ends[0], out, sizeof *out);
-    close(ends[0]);
-    if (waitpid(child, &wait_status, 0) < 0 || wait_status != 0 || size != (ssize_t)sizeof *out)
-        return ga_report_set(report, GA_CORRUPT, "worker \"%s\": restoring its newest checkpoint crashed", config->name);
-    return GA_OK;
-}
-
-static enum ga_status compare_digests(struct worker *worker, struct ga_report *report)
-{
-    if (!worker->digest_wanted)
-        return GA_OK;
-    const struct ckpt_info *at = &worker->digest_at;
-    if (!worker->digest_seen)
-        return ga_report_set(report, GA_DIVERGED,
-                             "worker \"%s\", entry %" PRIu64 ": the replay never came to host call %" PRIu64
-                             ", where checkpoint %" PRIu64 " was taken",
-                             worker->config->name, at->oplog_index, worker->digest_call_count, at->sequence);
-    if (worker->digest_restored != worker->digest_replayed)
-        return ga_report_set(report, GA_DIVERGED,
-                             "worker \"%s\", entry %" PRIu64 ": checkpoint %" PRIu64
-                             " restores memory with digest %016" PRIx64 ", the replay made %016" PRIx64,
-                             worker->config->name, at->oplog_index, at->sequence, worker->digest_restored,
-                             worker->digest_replayed);
-    return GA_OK;
-}
-
-enum ga_status worker_verify(struct worker *worker, const struct worker_config *config, struct ga_report *report)
-{
-    struct restored_image image;
-    enum ga_status status = look_at_image(worker, config, &image, report);
-    if (status != GA_OK)
-        return status;
-    init_worker(worker, config);
-    worker->leaving = true;
-    worker->digest_wanted = image.found;
-    worker->digest_at = image.info;
-    worker->digest_call_count = image.call_count;
-    worker->digest_restored = image.digest;
-    status = start_durable(worker, true, report);
-    if (status == GA_OK && image.beyond > worker->identity.last_index)
-        return missing_at_end(worker, image.beyond, "a checkpoint was taken there", worker->identity.last_index, report);
-    return status == GA_OK ? compare_digests(worker, report) : status;
 }
 
 enum ga_status worker_write_start_image(struct worker *worker, int fd, struct ga_report *report)

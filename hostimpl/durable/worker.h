@@ -122,8 +122,8 @@ struct worker {
     int directory_fd;
     struct ckpt_info last_checkpoint;
     uint64_t checkpoint_beyond; /* a checkpoint was taken at this entry, but the oplog ends before it; 0: none */
-    bool slots_unusable; /* checkpoints cannot be read or written */
-    bool restored;       /* the region came from a checkpoint of this worker */
+    bool slots_unusable;        /* checkpoints cannot be read or written */
+    bool restored;              /* the region came from a checkpoint of this worker */
     uint64_t restore_ns;
     uint64_t tail_start_ns, tail_start_cpu_ns; /* when the last checkpoint was made or restored */
     uint64_t checkpoint_cost_ns;               /* of the last one; 0: none was made yet */

@@ -1,0 +1,47 @@
+#ifndef DURABLE_WORKER_PARTS_H
+#define DURABLE_WORKER_PARTS_H
+
+#include <time.h>
+
+#include "worker.h"
+
+/* What the files of worker.h ask of one another. */
+
+/* --- worker.c --- */
+
+/* Tells config->remark, if there is one. */
+__attribute__((format(printf, 2, 3))) void worker_remark(const struct worker *worker, const char *format, ...);
+
+/* The first steps of a start, one behind the other. */
+void worker_init(struct worker *worker, const struct worker_config *config);
+enum ga_status worker_open_store(struct worker *worker, bool must_exist, bool lock, bool *created_out,
+                                 struct ga_report *report) GA_MUST_USE;
+enum ga_status worker_make_region(struct worker *worker, struct ga_report *report) GA_MUST_USE;
+/* For ckpt_restore; context: the worker. True if its oplog has the checkpoint's place. */
+bool worker_accept_checkpoint(const struct ckpt_info *info, void *context);
+/* GA_CORRUPT: `witness` tells of entry index, but the oplog ends with entry last. */
+enum ga_status worker_missing_at_end(const struct worker *worker, uint64_t index, const char *witness, uint64_t last,
+                                     struct ga_report *report);
+/* All steps, of a worker that worker_init has seen. */
+enum ga_status worker_start_durable(struct worker *worker, bool must_exist, struct ga_report *report) GA_MUST_USE;
+
+/* --- worker_environment.c --- */
+
+/* "NAME=VALUE" pairs and the three of Golem's own, which nobody else may set (reference: Golem, worker
+ * environment). */
+void worker_set_environment(struct worker *worker, const char *const *arguments, uint32_t argument_count,
+                            const char *const *variables, uint32_t variable_count);
+/* A worker keeps the arguments and variables that it was created with; it must be of this component. */
+enum ga_status worker_read_environment(struct worker *worker, struct ga_report *report) GA_MUST_USE;
+
+/* --- worker_files.c --- */
+
+void worker_close_files(struct worker *worker);
+
+/* --- worker_checkpoint.c --- */
+
+uint64_t worker_clock_ns(clockid_t clock);
+/* What is done from now on is in no checkpoint. */
+void worker_note_tail_start(struct worker *worker);
+
+#endif

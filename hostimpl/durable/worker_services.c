@@ -1,0 +1,97 @@
+/* What every host function may use of its worker (host.h), but for what has a file of its own. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "trap.h"
+#include "worker.h"
+
+struct ga_arena *worker_scratch(struct worker *worker)
+{
+    return &worker->scratch;
+}
+
+void *worker_alloc(struct worker *worker, size_t size)
+{
+    return ga_arena_alloc(&worker->scratch, size);
+}
+
+struct cabi_string worker_string(struct worker *worker, const char *text)
+{
+    size_t size = strlen(text);
+    return (struct cabi_string){ga_arena_strndup(&worker->scratch, text, size), size};
+}
+
+bool worker_replaying(struct worker *worker)
+{
+    return worker->replaying;
+}
+
+void worker_forbid_checkpoints(struct worker *worker)
+{
+    (void)worker;
+    STATE->checkpoints_forbidden = true;
+}
+
+void worker_trap(struct worker *worker, const char *format, ...)
+{
+    char text[1024];
+    va_list arguments;
+    (void)worker;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    trap_raise("%s", text);
+}
+
+void worker_exit(struct worker *worker, uint8_t code)
+{
+    (void)worker;
+    trap_exit(code);
+}
+
+const struct worker_environment *worker_environment(struct worker *worker)
+{
+    return &worker->environment;
+}
+
+const char *worker_name(struct worker *worker)
+{
+    return worker->config->name;
+}
+
+const char *worker_component_id(struct worker *worker)
+{
+    return worker->identity.component_id;
+}
+
+bool worker_is_ephemeral(struct worker *worker)
+{
+    return !worker->store;
+}
+
+bool worker_is_command(struct worker *worker)
+{
+    return worker->config->command;
+}
+
+/* A worker's private directory under both names that programs look for (Golem does the same). */
+const struct worker_preopen *worker_preopens(struct worker *worker, uint32_t *count_out)
+{
+    static struct worker_preopen own[2];
+    if (worker->config->command) {
+        *count_out = worker->config->preopen_count;
+        return worker->config->preopens;
+    }
+    int fd = worker_files_fd(worker);
+    if (fd < 0 && worker->store) { /* without files, a worker would take another way than it has in its oplog */
+        struct ga_report report = {0};
+        ga_report_errno(&report, errno, "worker \"%s\": cannot make the directory for its files", worker->config->name);
+        worker_abandon(worker, &report);
+    }
+    own[0] = (struct worker_preopen){fd, "/"};
+    own[1] = (struct worker_preopen){fd, "."};
+    *count_out = fd >= 0 ? 2 : 0;
+    return own;
+}
