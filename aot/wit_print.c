@@ -5,6 +5,10 @@
  * other. Interfaces come back like this: every import or export with an interface's name is that interface (one
  * that is both is printed once, with the items of both); a type belongs to the interface where its alias, or its
  * resource, is seen first; where it is seen again it is a `use`.
+ *
+ * Not every component comes from WIT. What WIT has no words for is a comment (an instance in an instance, a function
+ * with the name of an interface), and a type of an interface that nobody can `use`, as it has no name of its own, is
+ * defined again where it is mentioned: the text is WIT in any case.
  */
 #include "wit_print.h"
 
@@ -390,6 +394,16 @@ static void print_other_name(struct wit_printer *printer, const struct wit_item 
     print_text(printer, ";\n");
 }
 
+static void print_unsayable(struct wit_printer *printer, const struct wit_item *item, const char *keyword)
+{
+    ga_buf_printf(printer->out, "%s// %s%s \"", printer->indent, keyword, type_extern_name(item->type.kind));
+    for (uint32_t i = 0; i < item->name.size; i++) { /* an address may have any bytes, a line end too */
+        char c = item->name.data[i];
+        ga_buf_u8(printer->out, (uint8_t)(c >= ' ' && c < 0x7f ? c : '?'));
+    }
+    print_text(printer, "\"\n");
+}
+
 /* `keyword`: "import " or "export " of functions in a world, or "". */
 static void print_item(struct wit_printer *printer, const struct wit_item *item, const char *keyword)
 {
@@ -408,18 +422,35 @@ static void print_item(struct wit_printer *printer, const struct wit_item *item,
         print_func(printer, item->type.func, 0);
         print_text(printer, ";\n");
     } else if (item->type.kind != EXTERN_FUNC) {
-        ga_buf_printf(printer->out, "%s// %s%s \"", printer->indent, keyword, type_extern_name(item->type.kind));
-        print_slice(printer, item->name);
-        print_text(printer, "\"\n");
+        print_unsayable(printer, item, keyword);
     }
 }
 
 /* --- interfaces --- */
 
+/* A type of an inline interface, of the world itself or of an instance in an instance. */
+static void define_again(struct wit_printer *printer, const struct wit_use *use)
+{
+    struct wit_item again = {.name = use->local};
+    for (uint32_t i = 0; i < use->from->items.count && step(printer, 1); i++) {
+        if (name_equal(use->from->items.items[i].name, use->name))
+            again.type = use->from->items.items[i].type;
+    }
+    if (again.type.kind == EXTERN_TYPE)
+        print_type_item(printer, &again);
+    else
+        print_resource_item(printer, &again);
+}
+
+/* What is printed may ask for more. */
 static void print_uses(struct wit_printer *printer)
 {
     for (uint32_t i = 0; i < printer->current->uses.count; i++) {
         const struct wit_use *use = &printer->current->uses.items[i];
+        if (use->from->package.size == 0) {
+            define_again(printer, &(struct wit_use){use->from, use->name, use->local});
+            continue;
+        }
         ga_buf_printf(printer->out, "%suse ", printer->indent);
         if (same_package(use->from, printer->current))
             print_name(printer, use->from->name);
@@ -511,8 +542,11 @@ static void add_items(struct wit_printer *printer, struct wit_interface *interfa
 {
     for (uint32_t i = 0; i < instance->exports.count; i++) {
         const struct ga_map_entry *entry = &instance->exports.entries[i];
-        add_item(printer, interface, (struct slice){entry->key, (uint32_t)entry->key_size},
-                 *(const struct type_extern *)entry->value);
+        const struct type_extern *type = entry->value;
+        struct slice name = {entry->key, (uint32_t)entry->key_size};
+        add_item(printer, interface, name, *type);
+        if (type->kind == EXTERN_INSTANCE) /* its types are at home there */
+            add_items(printer, interface_new(printer, name), type->instance);
     }
 }
 
@@ -586,11 +620,24 @@ static void print_world_instance(struct wit_printer *printer, const struct world
     print_text(printer, "  }\n");
 }
 
+/* Of a function or type of the world itself: a name that WIT has for interfaces, or none at all. */
+static bool is_unsayable(const struct world_item *item)
+{
+    struct name name;
+    name_parse(item->item.name, (struct slice){NULL, 0}, &name);
+    bool inline_or_none = item->interface == NULL || item->interface->package.size == 0;
+    return inline_or_none && (name.kind == NAME_INTERFACE || name.kind == NAME_SOURCE);
+}
+
 static void print_world_items(struct wit_printer *printer, const struct world *world)
 {
     for (uint32_t i = 0; i < world->items.count; i++) {
         const struct world_item *item = &world->items.items[i];
         bool type = item->item.type.kind == EXTERN_TYPE || item->item.type.kind == EXTERN_RESOURCE;
+        if (is_unsayable(item)) {
+            print_unsayable(printer, &item->item, item->import ? "import " : "export ");
+            continue;
+        }
         if (item->interface != NULL) {
             print_world_instance(printer, item);
             continue;

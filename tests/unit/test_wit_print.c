@@ -95,6 +95,32 @@ Test(wit_print, an_async_function_and_a_named_list)
         "\npackage b:c {\n  interface d {\n    type bytes = list<u8>;\n    put: async func(b: bytes);\n  }\n}\n");
 }
 
+/* "one" has a resource and a record, which "two" uses; "three" has an instance with an enum, which "g" uses. */
+Test(wit_print, types_of_inline_interfaces_are_defined_again)
+{
+    expect_wit("%c 07( 01 42 03 04 00 'r' 03 01  01 72 01 'a' 79  04 00 't' 03 00 01 ) 0a( 01 00 'one' 05 00 )"
+               "06( 02 03 00 00 'r' 03 00 00 't' )"
+               "07( 02 42 05 02 03 02 01 01  02 03 02 01 02  01 68 00  01 40 02 'a' 02 'b' 01 01 00  04 00 'f' 01 03"
+               "  42 02 01 42 02 01 6d 01 'e'  04 00 'c' 03 00 00  04 00 'in' 05 00 )"
+               "0a( 02 00 'two' 05 03 00 'three' 05 04 ) 06( 02 05 00 02 'in' 03 00 03 'c' )"
+               "07( 01 40 01 'e' 05 01 00 ) 0a( 01 00 'g' 01 06 )",
+               "package root:component;\n\nworld root {\n"
+               "  enum c {\n    e,\n  }\n"
+               "  import one: interface {\n    resource r;\n    record t {\n      a: u32,\n    }\n  }\n"
+               "  import two: interface {\n    resource r;\n    record t {\n      a: u32,\n    }\n"
+               "    f: func(a: borrow<r>, b: t);\n  }\n"
+               "  import three: interface {\n    // instance \"in\"\n  }\n"
+               "  import g: func(e: c);\n"
+               "}\n");
+}
+
+Test(wit_print, names_that_wit_has_not_are_comments)
+{
+    expect_wit("%c 07( 02 40 00 01 00 42 01 01 73 ) 0a( 03 00 'b:c/d' 01 00 00 'url=<x\n>' 01 00 00 'url=<y>' 05 01 )",
+               "package root:component;\n\nworld root {\n  // import func \"b:c/d\"\n"
+               "  // import func \"url=<x?>\"\n  // import instance \"url=<y>\"\n}\n");
+}
+
 Test(wit_print, an_invalid_component_is_reported_instead)
 {
     struct slice bytes = wasm_made(&arena, "%c 07( 01 72 00 )");
