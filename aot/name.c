@@ -355,18 +355,6 @@ struct slice name_canonical(struct ga_arena *arena, struct slice text)
     return name_equal(resource, label) ? label : canonical;
 }
 
-bool name_same_label(struct slice a, struct slice b)
-{
-    if (a.size != b.size)
-        return false;
-    for (uint32_t i = 0; i < a.size; i++) {
-        char x = a.data[i], y = b.data[i];
-        if ((is_upper(x) ? x - 'A' + 'a' : x) != (is_upper(y) ? y - 'A' + 'a' : y))
-            return false;
-    }
-    return true;
-}
-
 bool name_equal(struct slice a, struct slice b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);

@@ -39,7 +39,6 @@ const char *name_parse(struct slice text, struct slice version_suffix, struct na
 /* The form in which strongly-unique names differ ("Name Uniqueness"), in the arena. Any text may be given. */
 struct slice name_canonical(struct ga_arena *arena, struct slice text);
 
-bool name_same_label(struct slice a, struct slice b); /* but for case */
 bool name_equal(struct slice a, struct slice b);
 
 #endif

@@ -77,7 +77,7 @@ static enum ga_status check_resource(const struct naming *naming, const struct t
     const struct slice *known = map_find(&naming->surface->resources, identity(handle->resource, handle->alias));
     if (known == NULL)
         return fail(naming, "the resource that the function uses has no name here");
-    if (!name_same_label(*known, label))
+    if (!name_equal(*known, label))
         return fail(naming, "the function uses resource \"%.*s\"", type_shown(*known), known->data);
     return GA_OK;
 }
@@ -111,7 +111,8 @@ static enum ga_status check_annotation(const struct naming *naming, const struct
     if (name->kind == NAME_METHOD)
         return check_method(naming, item.func, name->resource);
     struct slice label = name_canonical(naming->context->arena, name->resource);
-    if (ga_map_get(&naming->surface->labels, label.data, label.size) == NULL)
+    const struct slice *known = ga_map_get(&naming->surface->labels, label.data, label.size);
+    if (known == NULL || !name_equal(*known, name->resource))
         return fail(naming, "there is no resource \"%.*s\" here", type_shown(name->resource), name->resource.data);
     return GA_OK;
 }
@@ -262,6 +263,16 @@ static void make_visible(struct type_scope *scope, bool import, uint64_t key)
     map_put(&scope->exports->visible, key, scope);
 }
 
+/* A resource that came into being here, by a definition, an instantiation or an export, cannot have been imported. */
+static bool is_local(const struct type_scope *scope, struct visibility *visibility, const struct type_resource *resource)
+{
+    for (uint32_t i = 0; !resource->imported && i < scope->resources.count && step(visibility); i++) {
+        if (scope->resources.items[i] == resource)
+            return true;
+    }
+    return false;
+}
+
 /* Checks that what an item mentions is visible, and makes visible what it is itself; the exports of an instance
  * one by one. */
 static bool item_visible(struct type_scope *scope, struct visibility *visibility, bool import, struct type_extern item)
@@ -273,7 +284,11 @@ static bool item_visible(struct type_scope *scope, struct visibility *visibility
     case EXTERN_FUNC:
     case EXTERN_FUNC_TYPE: return func_visible(visibility, item.func);
     case EXTERN_INSTANCE_TYPE: return instance_type_visible(visibility, item.instance);
-    case EXTERN_RESOURCE: make_visible(scope, import, identity(item.resource, item.alias)); return true;
+    case EXTERN_RESOURCE:
+        if (import && is_local(scope, visibility, item.resource))
+            return false;
+        make_visible(scope, import, identity(item.resource, item.alias));
+        return true;
     case EXTERN_TYPE:
         if (!parts_visible(visibility, item.value))
             return false;

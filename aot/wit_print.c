@@ -368,7 +368,7 @@ static void print_resource_item(struct wit_printer *printer, const struct wit_it
     for (uint32_t i = 0; i < printer->current->items.count && step(printer, 1); i++) {
         const struct wit_item *func = &printer->current->items.items[i];
         if (func->type.kind != EXTERN_FUNC || !is_annotated(func->name, &name) ||
-            !name_same_label(name.resource, item->name))
+            !name_equal(name.resource, item->name))
             continue;
         print_text(printer, any ? "" : " {\n");
         print_resource_func(printer, &name, func->type.func);
