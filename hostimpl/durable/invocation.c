@@ -261,20 +261,23 @@ static const char *describe(enum gate_outcome outcome, char *buffer, size_t size
 
 /* --- how it ends --- */
 
-static enum ga_status note_failure(struct worker *worker, enum gate_outcome outcome, struct ga_report *report)
-{
-    if (outcome == GATE_EXITED) {
-        worker_note_exit(worker);
-        return ga_report_set(report, GA_EXITED, "the guest called exit with status %u", worker->exit_status);
-    }
-    worker_note_trap(worker);
-    return ga_report_set(report, GA_TRAP, "%s", worker->failure);
-}
-
 static enum ga_status note_abandoned(const struct worker *worker, struct ga_report *report)
 {
     GA_ASSERT(worker->abandoned.status != GA_OK);
     return ga_report_set(report, worker->abandoned.status, "%s", worker->abandoned.text);
+}
+
+static enum ga_status note_failure(struct worker *worker, enum gate_outcome outcome, struct ga_report *report)
+{
+    if (outcome == GATE_EXITED)
+        worker_note_exit(worker);
+    else
+        worker_note_trap(worker);
+    if (worker->abandoned.status != GA_OK)
+        return note_abandoned(worker, report);
+    return outcome == GATE_EXITED
+               ? ga_report_set(report, GA_EXITED, "the guest called exit with status %u", worker->exit_status)
+               : ga_report_set(report, GA_TRAP, "%s", worker->failure);
 }
 
 static void encode_result(const struct plan *plan, const void *result, struct ga_buf *out)
@@ -336,12 +339,12 @@ static enum ga_status finish_live(struct worker *worker, struct plan *plan, enum
 
 static enum ga_status refuse_poisoned(const struct worker *worker, struct ga_report *report)
 {
+    if (worker->abandoned.status != GA_OK)
+        return ga_report_set(report, worker->abandoned.status, "%s", worker->abandoned.text);
     if (worker->exited)
         return ga_report_set(report, GA_EXITED, "Previous invocation exited");
     if (worker->failed)
         return ga_report_set(report, GA_TRAP, "Previous invocation failed: %s", worker->failure);
-    if (worker->abandoned.status != GA_OK)
-        return ga_report_set(report, worker->abandoned.status, "%s", worker->abandoned.text);
     return GA_OK;
 }
 

@@ -62,12 +62,15 @@ void worker_commit(struct worker *worker)
         worker_abandon(worker, &report);
 }
 
-/* A failure that cannot be written down is found again by the next process, in the same place. */
-static void commit_or_remark(struct worker *worker)
+/* A failure that cannot be written down is not told either: the next process may find another, or none, because what the
+ * worker was answered since the last commit is lost with it. */
+static void commit_or_abandon(struct worker *worker)
 {
     struct ga_report report = {0};
-    if (journal_commit(&worker->journal, &report) != GA_OK)
-        worker_remark(worker, "%s", report.text);
+    if (journal_commit(&worker->journal, &report) == GA_OK)
+        return;
+    worker->abandoned = report;
+    worker_remark(worker, "%s", report.text);
 }
 
 void worker_note_trap(struct worker *worker)
@@ -81,7 +84,7 @@ void worker_note_trap(struct worker *worker)
     journal_append(&worker->journal, OPLOG_ERROR,
                    (struct oplog_value[]){oplog_number(trap_was_stack_overflow() ? STACK_OVERFLOW : UNKNOWN),
                                           oplog_text(worker->failure)});
-    commit_or_remark(worker);
+    commit_or_abandon(worker);
 }
 
 void worker_note_exit(struct worker *worker)
@@ -92,7 +95,7 @@ void worker_note_exit(struct worker *worker)
         return;
     worker_go_live(worker);
     journal_append(&worker->journal, OPLOG_EXITED, (struct oplog_value[]){oplog_number(worker->exit_status)});
-    commit_or_remark(worker);
+    commit_or_abandon(worker);
 }
 
 void worker_go_live(struct worker *worker)

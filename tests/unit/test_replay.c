@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ static struct shared {
 
 /* How this process's guest and host behave. Guests that behave in another way than before are what divergence is. */
 static struct {
-    uint64_t argument_offset, result_offset, early, other_function, promise_done, killed_in_write;
+    uint64_t argument_offset, result_offset, early, other_function, promise_done, killed_in_write, disk_full;
 } behaviour;
 
 static char directory[64];
@@ -76,6 +77,8 @@ static void host_read(struct worker *worker, const void *params, void *result)
     (void)params;
     shared->live_calls++;
     shared->restored = worker->restored;
+    if (behaviour.disk_full)
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){0, RLIM_INFINITY});
     *(uint64_t *)result = random_u64();
 }
 
@@ -587,6 +590,16 @@ Test(replay, a_trap_is_recorded_and_the_worker_has_failed)
     cr_assert_eq(value_of("run", "9", "before"), before);
     cr_assert_str_eq(kinds(), "CIccDIcE");
     must_verify();
+}
+
+Test(replay, a_trap_that_cannot_be_written_down_is_not_told)
+{
+    value_of("run", "3", NULL);
+    behaviour.disk_full = 1;
+    cr_assert_eq(call("trap", "1", NULL), GA_IO, "%s", shared->text);
+    behaviour.disk_full = 0;
+    cr_assert_str_eq(kinds(), "CIcccD");
+    value_of("run", "3", NULL);
 }
 
 Test(replay, a_suspended_worker_goes_on_when_it_can)
