@@ -239,7 +239,7 @@ demo: deps-test
 	@tools/demo.sh
 
 bench: deps-test
-	@$(MAKE) --no-print-directory all guests
+	@$(MAKE) --no-print-directory all guests guests-more guests-js
 	@$(NODE) bench/bench.mjs
 
 install: all

@@ -6,7 +6,7 @@
 //
 //   node bench/bench.mjs [--once] [GROUP...]     --once: one small iteration of each, so that none of it can rot
 
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
@@ -26,7 +26,7 @@ function report(name, value, unit, ratio) {
     console.log(`bench: ${name} ${digits(value)} ${unit}${ratio === undefined ? '' : ` ${ratio.toFixed(2)}`}`);
 }
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const geometricMean = (numbers) => Math.exp(numbers.reduce((sum, number) => sum + Math.log(number), 0) / numbers.length);
 
 /** Milliseconds that something takes, several times. */
@@ -194,8 +194,80 @@ const groups = {
         report('build-component-size', kilobytes, 'KiB');
         report('build-cold', median(cold) / 1000, 's');
         report('build-warm', median(warm) / 1000, 's', median(warm) / median(cold));
+        if (!once) buildLarge();
+    },
+
+    /** A component of 12 MB, most of it SpiderMonkey. With --once: only if `make test-js` made the executable. */
+    async javascript() {
+        const env = { ...process.env, XDG_CACHE_HOME: join(scratch, 'cache-javascript'), GOLEM_AOT_WASM2C: wasm2c() };
+        let program = join(top, process.env.BUILD ?? 'build', 'exe/tally-js');
+        if (once && !existsSync(program)) return;
+        if (!once) {
+            program = join(scratch, 'javascript');
+            const cold = buildTimed(guest('tally-js'), program, env);
+            report('javascript-build-cold', cold.milliseconds / 1000, 's');
+            const sources = join(scratch, 'tally'), changed = join(scratch, 'changed.wasm'), script = join(sources, 'tally.js');
+            cpSync(join(top, 'tests/guests/tally'), sources, { recursive: true });
+            writeFileSync(script, readFileSync(script, 'utf8').replace('`${title}: ', '`The ${title}: '));
+            const componentize = times(1, () => must(process.execPath, [join(top, 'tests/guests/tally/build.mjs'), 'js', changed, sources]));
+            report('javascript-componentize', componentize[0] / 1000, 's');
+            const rebuilt = buildTimed(changed, program, env);
+            report('javascript-build-changed-script', rebuilt.milliseconds / 1000, 's', rebuilt.milliseconds / cold.milliseconds);
+            report('javascript-executable-size', statSync(program).size / 1048576, 'MiB');
+        }
+        const api = 'demo:tally/api@1.0.0.';
+        const round = once ? 2 : 21;
+        const trivial = median(times(round, () => must('/bin/true', [])));
+        const first = median(times(round, () => must(program, ['--ephemeral', 'invoke', `${api}{turn}`, '[1, 2, 3]'])));
+        report('javascript-start-to-first-result-ephemeral', first, 'ms', first / trivial);
+        let number = 0;
+        const durable = median(times(round, () => must(program, ['--data', join(scratch, 'javascript-data'), '--worker', `w${number++}`, 'invoke', `${api}{turn}`, '[1, 2, 3]'])));
+        report('javascript-start-to-first-result-durable', durable, 'ms', durable / trivial);
+        for (const [mode, args] of [['ephemeral', ['--ephemeral']], ['durable', ['--data', join(scratch, 'javascript-data'), '--worker', 'calls']]]) {
+            const session = new TimedSession(program, args);
+            await session.call(`${api}{turn}([1, 2, 3])`);
+            report(`javascript-memory-${mode}`, residentKilobytes(session) / 1024, 'MiB');
+            const each = [];
+            for (let i = 0; i < (once ? 10 : 500); i++) each.push(await session.time(`${api}{turn}([1, 2, 3])`));
+            report(`javascript-invoke-${mode}`, median(each) * 1000, 'us');
+            const steps = once ? 10 : 2000;
+            const work = await session.time(`${api}{work}(${steps}, 0)`);
+            report(`javascript-random-and-clock-${mode}`, work / steps * 1000, 'us');
+            await session.end();
+        }
     },
 };
+
+/** A build from the command line, whatever it takes: milliseconds, and what it says of itself. */
+function buildTimed(component, output, env, ...options) {
+    const start = performance.now();
+    const json = JSON.parse(must(golemAot, ['build', component, '-o', output, '--format', 'json', ...options], { env, timeout: 3_600_000 }));
+    return { milliseconds: performance.now() - start, json };
+}
+
+/** 1.6 MB of component, QuickJS: its phases; from the cache of objects after a change of its data; its C. */
+function buildLarge() {
+    const component = guest('tally-qjs'), changed = join(scratch, 'large.wasm'), output = join(scratch, 'large');
+    const env = { ...process.env, XDG_CACHE_HOME: join(scratch, 'cache-large'), GOLEM_AOT_WASM2C: wasm2c() };
+    report('build-large-component-size', statSync(component).size / 1024, 'KiB');
+    const cold = buildTimed(component, output, env);
+    report('build-large-cold', cold.milliseconds / 1000, 's');
+    for (const [phase, milliseconds] of Object.entries(cold.json.milliseconds)) report(`build-large-cold-${phase}`, milliseconds, 'ms');
+    const warm = buildTimed(component, output, env);
+    report('build-large-warm', warm.milliseconds / 1000, 's', warm.milliseconds / cold.milliseconds);
+    const bytes = readFileSync(component);
+    bytes[bytes.lastIndexOf('items.reduce')] ^= 32; // in the script, which is data
+    writeFileSync(changed, bytes);
+    const again = buildTimed(changed, output, env);
+    report('build-large-changed-data', again.milliseconds / 1000, 's', again.milliseconds / cold.milliseconds);
+    const c = join(scratch, 'large-c');
+    buildTimed(component, output, env, '--keep-c', c);
+    report('build-large-c', readdirSync(c).filter((name) => /\.[ch]$/.test(name)).reduce((sum, name) => sum + statSync(join(c, name)).size, 0) / 1048576, 'MiB');
+}
+
+function residentKilobytes(session) {
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${session.child.pid}/status`, 'utf8'))[1]);
+}
 
 /** wasm2c as golem-aot finds it: a benchmark with an empty cache still uses the one that is installed. */
 function wasm2c() {
