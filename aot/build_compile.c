@@ -190,7 +190,8 @@ static void key_module(struct unit *unit)
 {
     struct build_key key;
     build_key_start(&key);
-    build_key_text(&key, "module 2");
+    build_key_text(&key, "module 3");
+    build_key_text(&key, unit->prepared->prefix); /* what it imports tells it too, but not all import something */
     build_key_bytes(&key, unit->prepared->wasm.data, unit->prepared->wasm.size);
     build_key_text(&key, unit->compilation->source->tools->wasm2c_identity);
     key_compiler(&key, unit);

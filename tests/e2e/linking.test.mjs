@@ -480,3 +480,19 @@ test('the same component gives the same C, wherever it lies', async (t) => {
     assert.equal(glue[0], glue[1]);
     assert.doesNotMatch(glue[0], /\/tmp|20\d\d-/);
 });
+
+/* One interface, two codes: which is the first of the two must not be taken from what the cache has of the other component. */
+for (const [first, second] of [[31, 32], [32, 31]])
+    answers(`two modules that differ in their code alone, ${first} first`, `(component
+        (core module $a (global (export "base") i32 (i32.const ${first})))
+        (core module $b (global (export "base") i32 (i32.const ${second})))
+        (core module $m
+            (import "cfg" "base" (global $base i32))
+            (func (export "get") (result i32) (global.get $base)))
+        (core instance $ia (instantiate $a))
+        (core instance $ib (instantiate $b))
+        (core instance $ma (instantiate $m (with "cfg" (instance $ia))))
+        (core instance $mb (instantiate $m (with "cfg" (instance $ib))))
+        (func (export "first") (result u32) (canon lift (core func $ma "get")))
+        (func (export "second") (result u32) (canon lift (core func $mb "get"))))`,
+    [['first()', `${first}`], ['second()', `${second}`]]);
