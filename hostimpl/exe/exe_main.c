@@ -300,10 +300,18 @@ static void refuse_old_processor(void)
 #endif
 }
 
+/* A failed assertion, which has said what is wrong. A wild pointer of ours leaves a core dump instead. */
+static void on_abort(int number)
+{
+    (void)number;
+    _exit(EXE_OUR_FAULT);
+}
+
 int main(int count, char **words)
 {
     ga_stdio_hold();
     refuse_old_processor();
+    signal(SIGABRT, on_abort);
     const char *slash = count ? strrchr(words[0], '/') : NULL;
     struct exe_options options = {.program = slash   ? slash + 1
                                              : count ? words[0]

@@ -145,8 +145,10 @@ static int walk_last(struct walk *walk, const char *name)
             return -EAGAIN;
         if (status < 0 && status != -ENOTDIR)
             return status;
-        if (status == 0) /* replaced by a directory meanwhile */
-            return openat(walk_here(walk), ".", walk->flags & ~O_NOFOLLOW, walk->mode);
+        if (status == 0) { /* replaced by a directory meanwhile */
+            int here = openat(walk_here(walk), ".", walk->flags & ~O_NOFOLLOW, walk->mode);
+            return here >= 0 ? here : -errno;
+        }
     }
     int fd = openat(walk_here(walk), name, walk->flags | O_NOFOLLOW | (must_be_directory ? O_DIRECTORY : 0), walk->mode);
     return fd >= 0 ? fd : -errno;

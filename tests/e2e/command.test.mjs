@@ -1,7 +1,7 @@
 // A command (wasi:cli/run): stdio, arguments, environment and exit code are its own, through `golem-aot run` and through the executable.
 
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { executable, golemAot, guest, run, scratch } from '../harness.mjs';
 
@@ -80,6 +80,19 @@ test('closed standard streams are no crash', () => {
 test('a full output device is the guest\'s to notice, and no crash', () => {
     const { stdout, stderr } = run('bash', ['-c', '"$0" run > /dev/full; echo $?', program]);
     assert.ok(['0\n', '1\n'].includes(stdout), `${stdout}${stderr}`);
+});
+
+test('a recorded run is refused the directories of the host', (t) => {
+    const folder = scratch(t);
+    const { status, stderr } = run(program, ['--data', `${folder}/data`, '--dir', `${folder}::/`, 'run']);
+    assert.equal(status, 2, stderr);
+    assert.match(stderr, /--dir/);
+    assert.ok(!existsSync(`${folder}/data`), 'nothing is made');
+});
+
+test('a fault of our own ends with 70', () => {
+    const { stdout } = run('bash', ['-c', '"$0" --ephemeral invoke --stdin < <(sleep 5) & sleep 0.3; kill -ABRT $!; wait $!; echo $?', executable('counter')]);
+    assert.equal(stdout, '70\n');
 });
 
 test('what has no wasi:cli/run cannot be run, and says so', () => {

@@ -203,7 +203,7 @@ Test(cabi_load, lists_that_share_bytes_cannot_exhaust_the_host)
     struct cabi_list list;
     uint64_t flat[2] = {0, 8192};
     cr_assert_traps(try_lift(&guest.call, made_list(made_list(&cabi_u8)), flat, &list),
-                    "too many bytes in the values of one call (limit is 1073741824)");
+                    "too many bytes in the values of one call (limit is 268435456)");
 }
 
 Test(cabi_lift, narrow_integers_are_truncated_and_sign_extended)

@@ -18,7 +18,7 @@
     X(FLAT_PARAMS, 16, "flat parameters (MAX_FLAT_PARAMS)")                                                  \
     X(FLAT_RESULTS, 1, "flat results (MAX_FLAT_RESULTS)")                                                    \
     X(VALUE_BYTES, (1u << 28) - 1, "bytes of a string or list (MAX_STRING_BYTE_LENGTH)")                     \
-    X(CALL_BYTES, 1u << 30, "bytes of the native values of one call")                                        \
+    X(CALL_BYTES, 1u << 28, "bytes of the native values of one call; two encoded ones fit a row of the store") \
     X(HANDLES, (1u << 28) - 1, "handles of one instance")                                                    \
     X(MEMORIES, 1024, "linear memories of a worker")                                                         \
     X(GATE_DEPTH, 200, "nesting of guest calls made by host functions")                                      \
