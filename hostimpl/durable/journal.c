@@ -1,12 +1,11 @@
 #include "journal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "ga_assert.h"
+#include "io_stdio.h"
 
 /* A buffer that a large response has made larger than this is given back after the commit. */
 enum { KEEP_BYTES = 1 << 24 };
@@ -79,25 +78,11 @@ void journal_echo(struct journal *journal, int fd, const void *data, size_t size
     ga_buf_append(&journal->echo[fd - 1], data, size);
 }
 
-/* Errors are not ours to report: a reader that has gone away does not stop a worker. */
-static void write_all(int fd, const uint8_t *data, size_t size)
-{
-    while (size) {
-        ssize_t written = write(fd, data, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return;
-        data += written;
-        size -= (size_t)written;
-    }
-}
-
 static void flush_echo(struct journal *journal)
 {
     for (int fd = 1; fd <= 2; fd++) {
         struct ga_buf *echo = &journal->echo[fd - 1];
-        write_all(fd, echo->data, echo->size);
+        io_stdio_write(fd, echo->data, echo->size);
         echo->size = 0;
     }
 }

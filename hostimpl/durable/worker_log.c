@@ -2,28 +2,14 @@
  * What the guest prints: Log entries. They are hints, which the replay passes over; one that stands in the oplog already
  * is not written again, and not shown again.
  */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "io_stdio.h"
 #include "record.h"
 
 static int stream_of(const struct worker *worker, enum worker_stream stream)
 {
     return worker->config->command && stream == WORKER_STDOUT ? 1 : 2;
-}
-
-static void write_through(int fd, const char *data, size_t size)
-{
-    while (size) {
-        ssize_t written = write(fd, data, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
-            return;
-        data += written;
-        size -= (size_t)written;
-    }
 }
 
 /* True if the entry is there already: in replay always, and behind the last call for as long as Log entries
@@ -54,7 +40,7 @@ void worker_log(struct worker *worker, enum worker_stream stream, const void *da
 {
     int fd = stream_of(worker, stream);
     if (!worker->recording) {
-        write_through(fd, data, size);
+        io_stdio_write(fd, data, size);
         return;
     }
     if (log_is_recorded(worker))
@@ -79,7 +65,7 @@ void worker_log_message(struct worker *worker, const char *level, struct cabi_st
     char *line = ga_arena_printf(&worker->scratch, "[%s] %.*s: %.*s\n", level, (int)context.size, context.data,
                                  (int)message.size, message.data);
     if (!worker->recording) {
-        write_through(2, line, strlen(line));
+        io_stdio_write(2, line, strlen(line));
         return;
     }
     if (log_is_recorded(worker))

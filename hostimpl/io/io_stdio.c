@@ -22,6 +22,19 @@ ssize_t io_stdin_read(void *buffer, size_t size)
     return got < 0 ? -errno : got;
 }
 
+void io_stdio_write(int fd, const void *data, size_t size)
+{
+    for (const char *at = data; size > 0;) {
+        ssize_t written = write(fd, at, size);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written <= 0)
+            return;
+        at += written;
+        size -= (size_t)written;
+    }
+}
+
 bool io_stdio_is_terminal(int fd)
 {
     return isatty(fd) == 1;
