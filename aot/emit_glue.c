@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "emit_parts.h"
+#include "ga_assert.h"
 
 /*
  * The file, from top to bottom: includes, host symbols, the root struct, prototypes, resources, type tables, bindings (constants
@@ -26,27 +27,14 @@ static void write_export(struct emitter *emitter, const struct plan_export *expo
         ga_buf_text(out, "NULL},\n");
 }
 
-static enum ga_status refuse_host_export(struct emitter *emitter, const struct plan_export *export)
-{
-    const struct plan_import *import = &emitter->plan->imports.items[export->index];
-    return ga_report_set(emitter->report, GA_UNSUPPORTED,
-                         "export \"%.*s\" function \"%.*s\" is the imported function \"%.*s\" \"%.*s\" itself: exporting "
-                         "imports again is not supported",
-                         (int)export->interface.size, export->interface.data, (int)export->name.size, export->name.data,
-                         (int)import->interface.size, import->interface.data, (int)import->name.size, import->name.data);
-}
-
 static void write_exports(struct emitter *emitter)
 {
     if (emitter->plan->exports.count == 0)
         return;
     ga_buf_text(&emitter->exports, "static const struct rt_export exports[] = {\n");
     for (uint32_t i = 0; i < emitter->plan->exports.count; i++) {
-        const struct plan_export *export = &emitter->plan->exports.items[i];
-        if (export->target == TARGET_HOST)
-            emitter->status = refuse_host_export(emitter, export);
-        else
-            write_export(emitter, export);
+        GA_ASSERT(emitter->plan->exports.items[i].target == TARGET_LIFT); /* link_forward.c */
+        write_export(emitter, &emitter->plan->exports.items[i]);
     }
     ga_buf_text(&emitter->exports, "};\n\n");
 }

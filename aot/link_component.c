@@ -322,6 +322,8 @@ enum ga_status link_component(struct ga_arena *arena, const struct component *co
     *plan_out = linker.plan;
     enum ga_status status = instantiate(&linker, (struct link_closure){component, NULL}, NULL, 0,
                                         (struct slice){"root", 4}, component->offset, &exports);
+    if (status == GA_OK)
+        status = link_forwards(&linker);
     if (status == GA_OK) {
         link_shims(arena, linker.plan);
         link_tags(arena, linker.plan);

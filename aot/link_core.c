@@ -17,7 +17,7 @@ struct module_entry {
     struct module_entry *next;
 };
 
-static enum ga_status find_module(struct linker *linker, struct slice bytes, uint32_t *index_out)
+enum ga_status link_module(struct linker *linker, struct slice bytes, uint32_t *index_out)
 {
     struct plan *plan = linker->plan;
     uint64_t *hash = GA_NEW(linker->arena, uint64_t);
@@ -148,7 +148,7 @@ static enum ga_status make_real(struct linker *linker, struct link_scope *scope,
     if (plan->core_instances.count >= GA_MAX_CORE_INSTANCES)
         return ga_report_at(linker->report, GA_LIMIT, def->offset, "too many core instances (limit is %u)",
                             GA_MAX_CORE_INSTANCES);
-    enum ga_status status = find_module(linker, scope->modules.items[def->instance.index], &module_index);
+    enum ga_status status = link_module(linker, scope->modules.items[def->instance.index], &module_index);
     if (status == GA_OK)
         status = collect_args(linker, scope, def, &args);
     if (status != GA_OK)

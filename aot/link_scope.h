@@ -86,7 +86,11 @@ enum ga_status link_core_alias(struct linker *linker, struct link_scope *scope, 
 enum ga_status link_core_item(struct linker *linker, const struct link_scope *scope, enum sort sort, uint32_t index,
                               uint64_t offset, struct core_item *out) GA_MUST_USE;
 
+/* The plan's module of these bytes; made if it is new. */
+enum ga_status link_module(struct linker *linker, struct slice bytes, uint32_t *index_out) GA_MUST_USE;
+
 /* --- once all core instances are there --- */
+enum ga_status link_forwards(struct linker *linker) GA_MUST_USE; /* link_forward.c */
 void link_shims(struct ga_arena *arena, struct plan *plan); /* link_shim.c; before the tags */
 void link_tags(struct ga_arena *arena, struct plan *plan);
 

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { golemAot, must, run, scratch } from '../harness.mjs';
+import { golemAot, must, run, scratch, Worker } from '../harness.mjs';
 import { answers, component, refused } from './made.mjs';
 
 // --- core modules ---
@@ -496,3 +496,46 @@ for (const [first, second] of [[31, 32], [32, 31]])
         (func (export "first") (result u32) (canon lift (core func $ma "get")))
         (func (export "second") (result u32) (canon lift (core func $mb "get"))))`,
     [['first()', `${first}`], ['second()', `${second}`]]);
+
+// --- imports exported again ---
+
+const AGAIN = `
+(component
+  (import "wasi:random/random@0.2.0" (instance $random
+    (export "get-random-bytes" (func (param "len" u64) (result (list u8))))
+    (export "get-random-u64" (func (result u64)))))
+  (import "wasi:clocks/wall-clock@0.2.0" (instance $clock
+    (type $datetime (record (field "seconds" u64) (field "nanoseconds" u32)))
+    (export "datetime" (type $d (eq $datetime)))
+    (export "now" (func (result $d)))))
+  (import "wasi:logging/logging" (instance $logging
+    (type $level (enum "trace" "debug" "info" "warn" "error" "critical"))
+    (export "level" (type $l (eq $level)))
+    (export "log" (func (param "level" $l) (param "context" string) (param "message" string)))))
+  (export "random" (instance $random))
+  (export "clock" (instance $clock))
+  (export "logging" (instance $logging)))`;
+
+test('functions of the host that are exported again are recorded like any other', async (t) => {
+    const folder = scratch(t), program = join(folder, 'program');
+    must(golemAot, ['build', await component(folder, AGAIN), '-o', program]);
+    const worker = new Worker(program, join(folder, 'data'));
+    const bytes = worker.invoke('bytes', 'random.{get-random-bytes}', '100000');
+    assert.equal(bytes.split(',').length, 100000);
+    assert.match(worker.invoke('now', 'clock.{now}'), /^\{seconds: \d+, nanoseconds: \d+\}$/);
+    assert.equal(worker.invoke('log', 'logging.{log}', 'warn', '"here"', '"and there"'), '');
+    assert.equal(worker.invoke('bytes', 'random.{get-random-bytes}', '100000'), bytes);
+    assert.notEqual(worker.invoke('again', 'random.{get-random-u64}'), worker.invoke('more', 'random.{get-random-u64}'));
+    assert.ok(worker.oplog().some(({ entry }) => entry.functionName === 'wall_clock::now'));
+    worker.verify();
+});
+
+refused('a function with resources of the host cannot be exported again', `
+(component
+  (import "wasi:io/poll@0.2.0" (instance $poll (export "pollable" (type $pollable (sub resource)))))
+  (alias export $poll "pollable" (type $pollable))
+  (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock
+    (alias outer 1 $pollable (type $p)) (export "pollable" (type $q (eq $p)))
+    (export "subscribe-duration" (func (param "when" u64) (result (own $q))))))
+  (export "clock" (instance $clock)))`,
+/export "clock" function "subscribe-duration" is the imported function "wasi:clocks\/monotonic-clock@0\.2\.0" "subscribe-duration" itself/);

@@ -131,7 +131,9 @@ Test(link_plan, an_import_may_be_exported_again)
                                   "0b( 01 00 'd:e/f' 05 00 00 )");
     cr_assert_eq(plan->exports.count, 1);
     expect_slice(plan->exports.items[0].interface, "d:e/f");
-    cr_expect_eq(plan->exports.items[0].target, TARGET_HOST);
+    cr_expect_eq(plan->exports.items[0].target, TARGET_LIFT); /* of a module that forwards */
+    cr_expect_eq(plan->core_instances.count, 1);
+    cr_expect_eq(plan->lowers.items[0].target, TARGET_HOST);
     cr_expect(plan->imports.items[0].used);
 }
 
