@@ -4,8 +4,9 @@
 #include "link_scope.h"
 
 /*
- * Functions of the host that the component exports as they are. An export needs a core function to call, and memory for what does not
- * fit flat values; so each such function is lowered into a small core module made here, and lifted out of it again:
+ * Functions of the host that the component exports as they are. An export needs a core function to call, and memory for
+ * what does not fit flat values; so each such function is lowered into a small core module made here, and lifted out of
+ * it again:
  *
  *   (import "" "f" (func $f ...))                lowered
  *   (memory N) (global $next (mut i32) BASE)     the result's area at AREA, then what realloc hands out

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Runs every test of the project and ends with one line, "N passed, N failed". Called by `make test`, when all is built.
-# Optional arguments name the groups to run (js is one more): lint unit fuzz e2e crash bench (these without), asan (`make test-asan`).
+# Optional arguments name the groups to run (js is one more): lint unit fuzz e2e conformance crash bench (these without), asan (`make test-asan`).
 set -u
 cd "$(dirname "$0")/.."
 build=${BUILD:-build}
@@ -8,7 +8,7 @@ node=${NODE:-node}
 passed=0 failed=0
 logs=$build/test-logs
 mkdir -p "$logs"
-groups=${*:-lint unit fuzz e2e crash bench}
+groups=${*:-lint unit fuzz e2e conformance crash bench}
 
 heading() { printf '\n== %s\n' "$*"; }
 tail_of() { tail -n "${2:-60}" "$1"; }
@@ -79,6 +79,7 @@ for group in $groups; do
     lint) one lint tools/lint.sh ;;
     unit) for program in "$build"/tests/test_*; do [ -x "$program" ] && unit_test "$program"; done ;;
     e2e) node_tests e2e $(ls tests/e2e/*.test.mjs tests/golden/*.test.mjs 2>/dev/null) ;;
+    conformance) node_tests conformance $(ls tests/conformance/*.test.mjs) ;;
     js) TOOLCHAINS=js node_tests js tests/e2e/toolchains.test.mjs ;; # not among the default: a minute and a half of compiling when cold
     crash) node_tests crash $(ls tests/crash/*.test.mjs 2>/dev/null) ;;
     asan) for program in "$build"/tests/test_*; do [ -x "$program" ] && sanitized_test "$program"; done ;;
