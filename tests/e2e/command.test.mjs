@@ -91,7 +91,7 @@ test('a recorded run is refused the directories of the host', (t) => {
 });
 
 test('a fault of our own ends with 70', () => {
-    const { stdout } = run('bash', ['-c', '"$0" --ephemeral invoke --stdin < <(sleep 5) & sleep 0.3; kill -ABRT $!; wait $!; echo $?', executable('counter')]);
+    const { stdout } = run('bash', ['-c', '"$0" --ephemeral invoke --stdin < <(sleep 5) & sleep 1; kill -ABRT $!; wait $!; echo $?', executable('counter')]);
     assert.equal(stdout, '70\n');
 });
 
