@@ -5,15 +5,23 @@
 
 /* --- instances --- */
 
-void bin_core_instance_entry(struct bin_reader *reader, struct component *component)
+/* Up to the arguments or exports, which follow as a list; what: the expression's name for messages. */
+static struct def *instance_begin(struct bin_reader *reader, struct component *component, enum def_kind kind,
+                                  const char *what)
 {
-    struct def *def = bin_def(reader, component, DEF_CORE_INSTANCE, reader->at);
+    struct def *def = bin_def(reader, component, kind, reader->at);
     uint8_t byte = bin_u8(reader);
     if (byte > 1)
-        bin_fail_byte(reader, byte, "a core instance expression");
+        bin_fail_byte(reader, byte, what);
     def->instance.inline_exports = byte == 1;
     if (!def->instance.inline_exports)
         def->instance.index = bin_u32(reader);
+    return def;
+}
+
+void bin_core_instance_entry(struct bin_reader *reader, struct component *component)
+{
+    struct def *def = instance_begin(reader, component, DEF_CORE_INSTANCE, "a core instance expression");
     for (uint32_t left = bin_count(reader); left > 0 && !reader->failed; left--) {
         struct named_index *named = GA_PUSH(reader->arena, &def->instance.items);
         named->offset = bin_offset(reader);
@@ -76,13 +84,7 @@ static struct name_attributes name_attributes(struct bin_reader *reader)
 
 void bin_instance_entry(struct bin_reader *reader, struct component *component)
 {
-    struct def *def = bin_def(reader, component, DEF_INSTANCE, reader->at);
-    uint8_t byte = bin_u8(reader);
-    if (byte > 1)
-        bin_fail_byte(reader, byte, "an instance expression");
-    def->instance.inline_exports = byte == 1;
-    if (!def->instance.inline_exports)
-        def->instance.index = bin_u32(reader);
+    struct def *def = instance_begin(reader, component, DEF_INSTANCE, "an instance expression");
     for (uint32_t left = bin_count(reader); left > 0 && !reader->failed; left--) {
         struct named_index *named = GA_PUSH(reader->arena, &def->instance.items);
         named->offset = bin_offset(reader);
