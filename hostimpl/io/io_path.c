@@ -22,7 +22,7 @@
  * Calls that act on a name (unlink, rename, ...) open the parent that way and give the kernel the last name alone, for
  * which these calls never follow a link. Calls that act on an object (stat, times, readlink) open it with O_PATH.
  */
-enum { WALK_DEPTH = 128, WALK_LINKS = 40, BENEATH_RETRIES = 64 };
+enum { WALK_DEPTH = 128, WALK_LINKS = 40, BENEATH_TRIES = 16 };
 
 bool io_path_use_openat2 = true;
 
@@ -195,7 +195,8 @@ static int walk_open(int root, const char *path, int flags, mode_t mode)
 
 /* --- open --- */
 
-/* -ENOSYS: the kernel, or a sandbox, does not offer the call. */
+/* -ENOSYS: the kernel, or a sandbox, does not offer the call. -EAGAIN: anywhere on the machine something was renamed or
+ * mounted while the kernel went over a "..", each time it tried. */
 static int beneath_open(int root, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
@@ -203,14 +204,15 @@ static int beneath_open(int root, const char *path, int flags, mode_t mode)
         .mode = (flags & O_CREAT) != 0 ? mode : 0,
         .resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS,
     };
-    for (int i = 0; i < BENEATH_RETRIES; i++) { /* EAGAIN: something was renamed meanwhile */
-        long fd = syscall(SYS_openat2, root, path, &how, sizeof how);
-        if (fd >= 0)
-            return (int)fd;
-        if (errno != EAGAIN)
-            return errno == EXDEV ? -EPERM : -errno;
+    long fd = -1;
+    for (int i = 0; i < BENEATH_TRIES; i++) {
+        fd = syscall(SYS_openat2, root, path, &how, sizeof how);
+        if (fd >= 0 || errno != EAGAIN)
+            break;
     }
-    return -EBUSY;
+    if (fd < 0)
+        return errno == EXDEV ? -EPERM : -errno;
+    return (int)fd;
 }
 
 /* Sandboxes answer a call they do not know with EPERM, which is also what an escape gives: a probe tells them apart. */
@@ -235,7 +237,8 @@ int io_path_open(int root, struct io_path path, int flags, mode_t mode)
     memcpy(text, path.data, path.size);
     text[path.size] = '\0';
     flags |= O_CLOEXEC | ((flags & O_PATH) != 0 ? 0 : O_NOCTTY | O_NONBLOCK);
-    return has_openat2(root) ? beneath_open(root, text, flags, mode) : walk_open(root, text, flags, mode);
+    int fd = has_openat2(root) ? beneath_open(root, text, flags, mode) : -EAGAIN;
+    return fd == -EAGAIN ? walk_open(root, text, flags, mode) : fd;
 }
 
 /* --- by parent and name --- */

@@ -522,3 +522,30 @@ Test(io_path, a_race_against_renames_is_never_won, .timeout = 60)
     pthread_join(thread, NULL);
     cr_assert_gt(opened, 100);
 }
+
+static void *rename_elsewhere(void *nothing)
+{
+    char here[80], there[80];
+    snprintf(here, sizeof here, "%s/secret", outer);
+    snprintf(there, sizeof there, "%s/renamed", outer);
+    while (!race_over) {
+        rename(here, there);
+        rename(there, here);
+    }
+    return nothing;
+}
+
+/* The kernel gives up on a path with ".." whenever anything is renamed anywhere, here as soon as it is tried. */
+Test(io_path, what_is_renamed_elsewhere_does_not_matter, .timeout = 60)
+{
+    static char path[PATH_MAX];
+    pthread_t thread;
+    while (strlen(path) < PATH_MAX - 20)
+        strcat(path, "dir/../");
+    strcat(path, "file");
+    cr_assert_eq(pthread_create(&thread, NULL, rename_elsewhere, NULL), 0);
+    for (int i = 0; i < 300; i++)
+        assert_opens(path, O_RDONLY, "text");
+    race_over = true;
+    pthread_join(thread, NULL);
+}
