@@ -40,7 +40,11 @@ RT_DIRS = $(BASE) wasm2c-rt/core wasm2c-rt/cabi wasm2c-rt/checkpoint hostimpl/st
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(foreach dir,$(1),$(wildcard $(dir)/*.c $(dir)/*.S))))
 
-RT_OBJECTS = $(call objects,$(RT_DIRS)) $(BUILD)/obj/gen/host_functions.o
+# What witgen makes: a C file, and so an object in the library, for each interface of wit/ (tools/witgen/gen_functions.c).
+HOST_INTERFACES := $(shell awk '/^interface / { sub(/.*\//, "", FILENAME); sub(/\.wit$$/, "", FILENAME); print FILENAME "-" $$2 }' wit/*.wit)
+HOST_OBJECTS = $(HOST_INTERFACES:%=$(BUILD)/obj/gen/host/%.o)
+
+RT_OBJECTS = $(call objects,$(RT_DIRS)) $(HOST_OBJECTS)
 AOT_OBJECTS = $(call objects,aot $(BASE))
 WITGEN_OBJECTS = $(call objects,tools/witgen)
 CLI_OBJECTS = $(call objects,tools/golem-aot) $(BUILD)/obj/gen/host_catalog.o
@@ -123,15 +127,15 @@ $(BUILD)/bin/witgen: $(BUILD)/obj/tools/witgen/witgen.o $(WITGEN_LIBRARY) $(AOT_
 	$(call say,LINK,$@)
 	$(Q)$(CC) -no-pie -o $@ $^ $(LDFLAGS) $(AOT_LIBS)
 
-# witgen reads wit/ and writes host_functions.{h,c} (types, prototypes, descriptors, thunks) and host_catalog.c.
-$(BUILD)/gen/.stamp: $(BUILD)/bin/witgen $(wildcard wit/*.txt wit/*/*.wit wit/*.wit)
-	@mkdir -p $(@D)
+# witgen reads wit/ and writes host_functions.h (types, prototypes), host/*.c (descriptors, thunks) and host_catalog.c.
+$(BUILD)/gen/.stamp: $(BUILD)/bin/witgen $(wildcard wit/*.txt wit/*.wit)
+	@mkdir -p $(@D)/host
 	$(call say,WITGEN,$@)
 	$(Q)$(BUILD)/bin/witgen wit $(@D)
 	@touch $@
-$(BUILD)/gen/host_functions.c $(BUILD)/gen/host_catalog.c: $(BUILD)/gen/.stamp ;
+$(HOST_INTERFACES:%=$(BUILD)/gen/host/%.c) $(addprefix $(BUILD)/gen/,host_catalog.c host_functions.h): $(BUILD)/gen/.stamp ;
 
-$(BUILD)/obj/gen/host_functions.o: $(BUILD)/gen/host_functions.c
+$(HOST_OBJECTS): $(BUILD)/obj/gen/host/%.o: $(BUILD)/gen/host/%.c
 	@mkdir -p $(@D)
 	$(call say,CC,$@)
 	$(Q)$(CC) $(BASE_CFLAGS) $(addprefix -I,$(HOST)) -c -o $@ $<
@@ -201,7 +205,7 @@ crash: all guests $(BUILD)/tests/powerloss.so
 # --- fuzzing and sanitizers: builds of their own, in folders below ---
 
 FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_RUNTIME = $(filter-out $(call objects,hostimpl/exe) $(BUILD)/obj/gen/host_functions.o,$(RT_OBJECTS))
+FUZZ_RUNTIME = $(filter-out $(call objects,hostimpl/exe) $(HOST_OBJECTS),$(RT_OBJECTS))
 FUZZ_CC ?= clang-19
 FUZZ_SECONDS ?= 600
 FUZZ_VALUES ?= 10000

@@ -1,10 +1,12 @@
+#include <string.h>
+
 #include "abi.h"
 #include "gen.h"
 
 /*
- * host_functions.c: for each function a thunk, which takes the parameters out of the native tuple, and its struct
- * host_func; for each resource its struct cabi_resource. All are objects of their own (-fdata-sections), so that the
- * linker keeps those that a component's imports name.
+ * host/<file>-<interface>.c: for each function a thunk, which takes the parameters out of the native tuple, and its struct
+ * host_func; for each resource its struct cabi_resource. One file for each interface, so that the linker takes from the
+ * runtime library the implementations, and the libraries they need, of those interfaces only that a component imports.
  */
 static const char *resource_ref(void *context, const struct type_resource *resource)
 {
@@ -14,17 +16,15 @@ static const char *resource_ref(void *context, const struct type_resource *resou
 
 /* --- resources --- */
 
-static void declare_resources(struct gen *gen, const struct wit_interface *interface)
+static void print_resources(struct gen *gen, const struct wit_interface *interface)
 {
     for (uint32_t i = 0; i < interface->items.count; i++) {
         const struct wit_item *item = interface->items.entries[i].value;
         if (item->kind != WIT_RESOURCE)
             continue;
         const char *name = gen_resource_name(gen, (const struct wit_resource *)item->resource);
-        ga_buf_printf(gen->out,
-                      "extern const struct cabi_resource resource_%s;\n"
-                      "const struct cabi_resource resource_%s = {.name = \"%.*s\", .host = &%s_type};\n",
-                      name, name, (int)item->resource->name.size, item->resource->name.data, name);
+        ga_buf_printf(gen->out, "const struct cabi_resource resource_%s = {.name = \"%.*s\", .host = &%s_type};\n", name,
+                      (int)item->resource->name.size, item->resource->name.data, name);
     }
 }
 
@@ -103,7 +103,7 @@ static enum ga_status print_func(struct gen *gen, const struct wit_interface *in
     if (row == NULL)
         return gen->document->report->status;
     const char *name = gen_func_name(gen, interface, func);
-    if (!ga_map_add(&gen->structs, name, __builtin_strlen(name), (void *)name))
+    if (!ga_map_add(&gen->functions, name, strlen(name), (void *)name))
         return wit_error(gen->document, func->pos, "two functions have the C name '%s'", name);
     const char *type = abi_func_type_ref(gen->emitter, &func->type);
     print_thunk(gen, func, name);
@@ -118,25 +118,42 @@ static enum ga_status print_func(struct gen *gen, const struct wit_interface *in
     return GA_OK;
 }
 
-static void print_funcs(struct gen *gen, const struct wit_interface *interface)
+static const char *file_name(struct gen *gen, const struct wit_interface *interface)
 {
-    print_host_types(gen, interface);
-    for (uint32_t i = 0; i < interface->funcs.count; i++)
-        if (print_func(gen, interface, interface->funcs.items[i]) != GA_OK)
-            return;
+    const char *slash = strrchr(interface->pos.file, '/'), *file = slash != NULL ? slash + 1 : interface->pos.file;
+    int stem = (int)(strlen(file) - strlen(".wit"));
+    return ga_arena_printf(gen->arena, "host/%.*s-%.*s.c", stem, file, (int)interface->name.size, interface->name.data);
 }
 
-enum ga_status gen_functions(struct gen *gen)
+static enum ga_status print_interface(struct gen *gen, const struct wit_interface *interface)
 {
     ga_buf_text(gen->out, GEN_HEADER_LINE "#include \"host_functions.h\"\n\n#include <stddef.h>\n\n");
-    gen_each_interface(gen, declare_resources);
+    print_resources(gen, interface);
+    print_asserts(gen, interface);
     ga_buf_text(gen->out, "\n");
-    gen->structs = (struct ga_map){.arena = gen->arena};
-    gen_each_interface(gen, print_asserts);
-    ga_buf_text(gen->out, "\n");
-    gen->structs = (struct ga_map){.arena = gen->arena};
     gen->emitter = abi_emitter_new(gen->arena, gen->out, "type_", resource_ref, gen);
-    gen_each_interface(gen, print_funcs);
-    return gen->document->report->status != GA_OK ? gen->document->report->status
-                                                  : wit_table_check_used(gen->document, gen->table);
+    print_host_types(gen, interface);
+    enum ga_status status = GA_OK;
+    for (uint32_t i = 0; i < interface->funcs.count && status == GA_OK; i++)
+        status = print_func(gen, interface, interface->funcs.items[i]);
+    return status;
+}
+
+enum ga_status gen_functions(struct gen *gen, gen_file_writer *write, void *context)
+{
+    enum ga_status status = GA_OK;
+    struct ga_buf text = {0};
+    gen->out = &text;
+    gen->structs = gen->functions = (struct ga_map){.arena = gen->arena};
+    for (uint32_t i = 0; i < gen->document->packages.count; i++) {
+        const struct wit_package *package = gen->document->packages.items[i];
+        for (uint32_t j = 0; j < package->interfaces.count && status == GA_OK; j++) {
+            text.size = 0;
+            status = print_interface(gen, package->interfaces.items[j]);
+            if (status == GA_OK)
+                status = write(context, file_name(gen, package->interfaces.items[j]), &text);
+        }
+    }
+    ga_buf_free(&text);
+    return status == GA_OK ? wit_table_check_used(gen->document, gen->table) : status;
 }

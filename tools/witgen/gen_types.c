@@ -172,6 +172,14 @@ static void print_interface_types(struct gen *gen, const struct wit_interface *i
     }
 }
 
+static void print_resource(struct gen *gen, const struct wit_resource *resource)
+{
+    const char *name = gen_resource_name(gen, resource);
+    ga_buf_printf(gen->out,
+                  "extern const struct host_resource_type %s_type;\nextern const struct cabi_resource resource_%s;\n", name,
+                  name);
+}
+
 static void print_interface(struct gen *gen, const struct wit_interface *interface)
 {
     const struct wit_package *package = interface->package;
@@ -182,8 +190,7 @@ static void print_interface(struct gen *gen, const struct wit_interface *interfa
     for (uint32_t i = 0; i < interface->items.count; i++) {
         const struct wit_item *item = interface->items.entries[i].value;
         if (item->kind == WIT_RESOURCE)
-            ga_buf_printf(gen->out, "extern const struct host_resource_type %s_type;\n",
-                          gen_resource_name(gen, (const struct wit_resource *)item->resource));
+            print_resource(gen, (const struct wit_resource *)item->resource);
         else if (!gen_is_offered(package) && item->kind != WIT_USE)
             ga_buf_printf(gen->out, "extern const struct cabi_type *const host_type_%s_%s;\n",
                           gen_prefix(gen, interface), gen_field_name(gen, item->name));

@@ -8,14 +8,15 @@
 
 /*
  * witgen WIT-DIR OUT-DIR: reads every *.wit of the directory, in order of names, and durability.txt; writes host_functions.h,
- * host_functions.c and host_catalog.c. Same input, same bytes out. Exit codes: 0 done, 1 bad input, 2 wrong usage.
+ * host_catalog.c, and the files of gen_functions (OUT-DIR/host must be there). Same input, same bytes out. Exit codes: 0 done,
+ * 1 bad input, 2 wrong usage.
  */
 struct run {
     struct ga_arena arena;
     struct ga_report report;
     struct wit_document document;
     struct wit_table table;
-    const char *directory;
+    const char *directory, *out_directory;
 };
 
 static enum ga_status read_text(struct run *run, const char *path, char **text_out, size_t *size_out)
@@ -82,9 +83,10 @@ static enum ga_status parse_table(struct run *run)
     return wit_table_parse(&run->document, path, text, size, &run->table);
 }
 
-static enum ga_status write_file(struct run *run, const char *directory, const char *name, const struct ga_buf *buf)
+static enum ga_status write_file(void *context, const char *name, const struct ga_buf *buf)
 {
-    char *path = ga_arena_printf(&run->arena, "%s/%s", directory, name);
+    struct run *run = context;
+    char *path = ga_arena_printf(&run->arena, "%s/%s", run->out_directory, name);
     FILE *file = fopen(path, "wb");
     if (file == NULL)
         return ga_report_errno(&run->report, errno, "cannot write %s", path);
@@ -94,24 +96,20 @@ static enum ga_status write_file(struct run *run, const char *directory, const c
     return GA_OK;
 }
 
-static enum ga_status generate(struct run *run, const char *directory)
+static enum ga_status generate(struct run *run)
 {
-    struct ga_buf header = {0}, functions = {0}, catalog = {0};
+    struct ga_buf header = {0}, catalog = {0};
     struct gen gen = {.document = &run->document, .table = &run->table, .arena = &run->arena};
+    enum ga_status status = gen_functions(&gen, write_file, run);
     gen.out = &header;
     gen_header(&gen);
-    gen.out = &functions;
-    enum ga_status status = gen_functions(&gen);
     gen.out = &catalog;
     gen_catalog(&gen);
     if (status == GA_OK)
-        status = write_file(run, directory, "host_functions.h", &header);
+        status = write_file(run, "host_functions.h", &header);
     if (status == GA_OK)
-        status = write_file(run, directory, "host_functions.c", &functions);
-    if (status == GA_OK)
-        status = write_file(run, directory, "host_catalog.c", &catalog);
+        status = write_file(run, "host_catalog.c", &catalog);
     ga_buf_free(&header);
-    ga_buf_free(&functions);
     ga_buf_free(&catalog);
     return status;
 }
@@ -122,14 +120,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: witgen WIT-DIR OUT-DIR\n");
         return 2;
     }
-    struct run run = {.directory = argv[1]};
+    struct run run = {.directory = argv[1], .out_directory = argv[2]};
     run.document.arena = &run.arena;
     run.document.report = &run.report;
     enum ga_status status = parse_directory(&run);
     if (status == GA_OK)
         status = parse_table(&run);
     if (status == GA_OK)
-        status = generate(&run, argv[2]);
+        status = generate(&run);
     if (status != GA_OK)
         fprintf(stderr, "witgen: %s\n", run.report.text);
     ga_arena_free(&run.arena);

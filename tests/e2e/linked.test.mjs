@@ -1,0 +1,46 @@
+// An executable has the host interfaces that its component imports, and loads the libraries that these need.
+
+import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { build, executable, golemAot, guest, must } from '../harness.mjs';
+
+/** The objects of host interfaces that the runtime library offers, by their sources: "wasi-cli-exit" is interface exit of wit/wasi-cli.wit. */
+const offered = new Set(readdirSync(join(build, 'gen/host')).map((file) => file.replace(/\.c$/, '')));
+
+/** Those among them that were taken into an executable. */
+function taken(program) {
+    const sources = must('readelf', ['--syms', '--wide', program]).split('\n').filter((line) => / FILE +LOCAL /.test(line));
+    return sources.map((line) => line.trim().split(/\s+/).at(-1).replace(/\.c$/, '')).filter((name) => offered.has(name)).sort();
+}
+
+/** The interfaces that a component imports, "wasi:cli/exit@0.2.12" as "wasi-cli-exit". */
+function imported(component) {
+    const text = must(golemAot, ['inspect', component]);
+    return [...text.matchAll(/^ {2}import ([^;@]*)/gm)].map(([, name]) => name.replaceAll(/[:/]/g, '-'));
+}
+
+const libraries = (program) => [...must('readelf', ['-d', program]).matchAll(/NEEDED.*\[(.*)\]/g)].map(([, name]) => name).sort();
+
+test('the runtime library has an object for each interface', () => {
+    const members = must('ar', ['t', join(build, 'lib/golem-aot/libgolemrt.a')]).split('\n');
+    assert.ok(offered.size >= 27);
+    for (const name of offered) assert.ok(members.includes(`${name}.o`), name);
+});
+
+test('a component without imports gets no host interface', () => {
+    assert.deepEqual(imported(guest('counter')), []);
+    assert.deepEqual(taken(executable('counter')), []);
+});
+
+test('a command gets what it imports, what that is made of, and nothing else', () => {
+    const imports = imported(guest('hello')), has = taken(executable('hello'));
+    assert.ok(has.includes('wasi-cli-exit') && has.includes('wasi-filesystem-types'));
+    assert.deepEqual(has.filter((name) => !imports.includes(name)), ['recorded-values', 'wasi-io-poll'], 'recorded file times; what a stream\'s subscribe gives');
+});
+
+test('no library is loaded that the imports do not need', () => {
+    for (const name of ['counter', 'hello'])
+        assert.deepEqual(libraries(executable(name)), ['libc.so.6', 'libsqlite3.so.0', 'libuuid.so.1']);
+});
