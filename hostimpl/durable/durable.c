@@ -152,13 +152,20 @@ static bool is_own(struct worker *worker, const char *component_id, const char *
     return strcmp(component_id, worker->identity.component_id) == 0 && strcmp(worker_name, worker->config->name) == 0;
 }
 
+static enum promise_state state_of(bool complete, bool deleted)
+{
+    if (deleted)
+        return complete ? PROMISE_DELETED : PROMISE_NONE;
+    return complete ? PROMISE_COMPLETE : PROMISE_PENDING;
+}
+
 static enum promise_state get_local(uint64_t index, struct cabi_list *data_out)
 {
     struct local_promise *promise = find_local(index);
-    if (!promise || promise->deleted)
+    if (!promise)
         return PROMISE_NONE;
     *data_out = (struct cabi_list){promise->data, promise->size};
-    return promise->complete ? PROMISE_COMPLETE : PROMISE_PENDING;
+    return state_of(promise->complete, promise->deleted);
 }
 
 enum promise_state durable_promise_get(struct worker *worker, const char *component_id, const char *worker_name,
@@ -178,40 +185,41 @@ enum promise_state durable_promise_get(struct worker *worker, const char *compon
         return PROMISE_NONE;
     if (status != GA_OK)
         worker_abandon(worker, &report);
-    if (promise.deleted && !worker->replaying)
-        return PROMISE_NONE;
     *data_out = (struct cabi_list){(void *)(uintptr_t)promise.data, promise.size};
-    return promise.complete ? PROMISE_COMPLETE : PROMISE_PENDING;
+    return state_of(promise.complete, promise.deleted);
 }
 
-static bool complete_local(uint64_t index, const void *data, size_t size)
+static enum promise_state complete_local(uint64_t index, const void *data, size_t size)
 {
     struct local_promise *promise = find_local(index);
-    if (!promise || promise->complete)
-        return false;
+    enum promise_state state = promise ? state_of(promise->complete, promise->deleted) : PROMISE_NONE;
+    if (state != PROMISE_PENDING)
+        return state;
     promise->data = malloc(size ? size : 1);
     GA_ASSERT(promise->data);
     memcpy(promise->data, data, size);
     promise->size = size;
     promise->complete = true;
-    return true;
+    return PROMISE_PENDING;
 }
 
-bool durable_promise_complete(struct worker *worker, const char *component_id, const char *worker_name,
-                              uint64_t oplog_index, const void *data, size_t size)
+enum promise_state durable_promise_complete(struct worker *worker, const char *component_id, const char *worker_name,
+                                            uint64_t oplog_index, const void *data, size_t size)
 {
     struct ga_report report = {0};
     bool done = false;
     if (!worker->store)
-        return is_own(worker, component_id, worker_name) && complete_local(oplog_index, data, size);
+        return is_own(worker, component_id, worker_name) ? complete_local(oplog_index, data, size) : PROMISE_NONE;
     worker_commit(worker); /* others see the completion: all that led to it must be durable first */
     /* Completed by this very call before a crash: still by this call. */
     struct store_completer by = {worker->identity.id, journal_last_index(&worker->journal) + 1};
     enum ga_status status = worker->store->ops->promise_complete(worker->store, component_id, worker_name, oplog_index,
                                                                  data, size, by, &done, &report);
-    if (status != GA_OK && status != GA_NOT_FOUND)
+    if (status == GA_NOT_FOUND)
+        return PROMISE_NONE;
+    if (status != GA_OK)
         worker_abandon(worker, &report);
-    return done;
+    return done ? PROMISE_PENDING : PROMISE_COMPLETE;
 }
 
 void durable_promise_delete(struct worker *worker, const char *component_id, const char *worker_name,

@@ -35,16 +35,27 @@ void durable_derive_key(struct worker *worker, uint64_t oplog_index, uint8_t uui
  * guest. wake_at_ns: CLOCK_REALTIME, 0 if only an event can wake it. */
 __attribute__((noreturn)) void durable_suspend(struct worker *worker, uint64_t wake_at_ns);
 
-/* Promises live in the store: shared by all workers of a data directory. data is valid until the scratch reset. */
-enum promise_state { PROMISE_NONE, PROMISE_PENDING, PROMISE_COMPLETE };
+/*
+ * Promises live in the store: shared by all workers of a data directory. data is valid until the scratch reset.
+ *
+ * A deleted one stays known there, because workers that are brought back look for it again: who waited for it records
+ * nothing, and gets its data for ever; who completed it may have lost that entry, and has still completed it. For
+ * everyone else it is gone.
+ */
+enum promise_state {
+    PROMISE_NONE,
+    PROMISE_PENDING,
+    PROMISE_COMPLETE,
+    PROMISE_DELETED /* it was complete, with this data */
+};
 void durable_promise_create(struct worker *worker, uint64_t oplog_index);
 enum promise_state durable_promise_get(struct worker *worker, const char *component_id, const char *worker_name,
                                        uint64_t oplog_index, struct cabi_list *data_out);
-bool durable_promise_complete(struct worker *worker, const char *component_id, const char *worker_name,
-                              uint64_t oplog_index, const void *data, size_t size); /* false: it was complete */
+/* The state that it was in: PROMISE_PENDING means that this call has completed it, now or before a crash. */
+enum promise_state durable_promise_complete(struct worker *worker, const char *component_id, const char *worker_name,
+                                            uint64_t oplog_index, const void *data, size_t size);
 
-/* It is gone for everyone but a worker that replays that it waited for it. Nothing happens if it does not exist, or in
- * replay. Commits first: the caller has recorded it. */
+/* Nothing happens if it does not exist, or in replay. Commits first: the caller has recorded it. */
 void durable_promise_delete(struct worker *worker, const char *component_id, const char *worker_name, uint64_t oplog_index);
 
 #endif

@@ -50,15 +50,18 @@ static struct promise promise_of(struct worker *worker, const struct golem_api_h
     return promise;
 }
 
-static enum promise_state promise_get(struct worker *worker, const struct golem_api_host_promise_id *id,
-                                      struct cabi_list *data_out)
+__attribute__((noreturn)) static void trap_unknown(struct worker *worker, const struct promise *promise)
 {
-    struct promise promise = promise_of(worker, id);
+    worker_trap(worker, "there is no promise %llu of worker \"%s\"", (unsigned long long)promise->index,
+                promise->worker_name);
+}
+
+static enum promise_state promise_get(struct worker *worker, const struct promise *promise, struct cabi_list *data_out)
+{
     enum promise_state state =
-        durable_promise_get(worker, promise.component_id, promise.worker_name, promise.index, data_out);
+        durable_promise_get(worker, promise->component_id, promise->worker_name, promise->index, data_out);
     if (state == PROMISE_NONE)
-        worker_trap(worker, "there is no promise %llu of worker \"%s\"", (unsigned long long)promise.index,
-                    promise.worker_name);
+        trap_unknown(worker, promise);
     return state;
 }
 
@@ -70,11 +73,13 @@ void golem_api_host_create_promise(struct worker *worker, struct golem_api_host_
     result_out->oplog_idx = index;
 }
 
-/* Not recorded: a completed promise stays completed. While it is not, the worker leaves memory. */
+/* Not recorded: a completed promise stays completed, and keeps its data for this when it is deleted. While it is not
+ * complete, the worker leaves memory. */
 void golem_api_host_await_promise(struct worker *worker, const struct golem_api_host_promise_id *promise_id,
                                   struct cabi_list *result_out)
 {
-    if (promise_get(worker, promise_id, result_out) == PROMISE_COMPLETE)
+    struct promise promise = promise_of(worker, promise_id);
+    if (promise_get(worker, &promise, result_out) != PROMISE_PENDING)
         return;
     if (worker_is_ephemeral(worker) || worker_is_command(worker))
         worker_trap(worker, "only a durable worker can wait for a promise");
@@ -84,17 +89,22 @@ void golem_api_host_await_promise(struct worker *worker, const struct golem_api_
 void golem_api_host_poll_promise(struct worker *worker, const struct golem_api_host_promise_id *promise_id,
                                  struct option_list *result_out)
 {
-    result_out->tag = promise_get(worker, promise_id, &result_out->value.some) == PROMISE_COMPLETE ? 1 : 0;
+    struct promise promise = promise_of(worker, promise_id);
+    enum promise_state state = promise_get(worker, &promise, &result_out->value.some);
+    if (state == PROMISE_DELETED)
+        trap_unknown(worker, &promise);
+    result_out->tag = state == PROMISE_COMPLETE ? 1 : 0;
 }
 
 bool golem_api_host_complete_promise(struct worker *worker, const struct golem_api_host_promise_id *promise_id,
                                      struct cabi_list data)
 {
-    struct cabi_list old;
     struct promise promise = promise_of(worker, promise_id);
-    (void)promise_get(worker, promise_id, &old);
-    return durable_promise_complete(worker, promise.component_id, promise.worker_name, promise.index, data.items,
-                                    data.count);
+    enum promise_state before = durable_promise_complete(worker, promise.component_id, promise.worker_name,
+                                                         promise.index, data.items, data.count);
+    if (before == PROMISE_NONE || before == PROMISE_DELETED)
+        trap_unknown(worker, &promise);
+    return before == PROMISE_PENDING;
 }
 
 static void make_nothing(void *context, void *result)

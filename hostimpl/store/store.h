@@ -58,7 +58,7 @@ struct store_commit {
 
 struct store_promise {
     bool complete;
-    bool deleted; /* kept for those who replay that they waited for it */
+    bool deleted; /* kept for those who replay that they waited for it or completed it */
     const void *data;
     size_t size;
 };
@@ -101,7 +101,8 @@ struct store_ops {
                                          struct ga_report *);
     enum ga_status (*promise_get)(struct store *, const char *component_id, const char *worker, uint64_t index,
                                   struct ga_arena *, struct store_promise *out, struct ga_report *);
-    /* done_out: false if it was complete by somebody else. GA_NOT_FOUND if there is no such promise. */
+    /* done_out: false if it was complete by somebody else. GA_NOT_FOUND if there is no such promise, or a deleted one that
+     * `by` has not completed. */
     enum ga_status (*promise_complete)(struct store *, const char *component_id, const char *worker, uint64_t index,
                                        const void *data, size_t size, struct store_completer by, bool *done_out,
                                        struct ga_report *);

@@ -679,7 +679,8 @@ static enum ga_status promise_get(struct store *base, const char *component_id, 
     return GA_OK;
 }
 
-/* Inside a transaction: who has completed the promise? */
+/* Inside a transaction: was the promise completed by that very call? SQLITE_DONE: it is not there, or deleted without
+ * having been. */
 static int promise_state(struct store_sqlite *store, const char *component_id, const char *worker, uint64_t index,
                          struct store_completer by, bool *same_out)
 {
@@ -688,10 +689,11 @@ static int promise_state(struct store_sqlite *store, const char *component_id, c
     int code = row(store, stmt);
     if (code != SQLITE_ROW)
         return code;
-    *same_out = (sqlite3_column_int(stmt, 0) & PROMISE_COMPLETE_BIT) && by.worker_id &&
-                column_u64(stmt, 2) == by.worker_id && column_u64(stmt, 3) == by.oplog_index;
+    int state = sqlite3_column_int(stmt, 0);
+    *same_out = (state & PROMISE_COMPLETE_BIT) && by.worker_id && column_u64(stmt, 2) == by.worker_id &&
+                column_u64(stmt, 3) == by.oplog_index;
     sqlite3_reset(stmt);
-    return SQLITE_ROW;
+    return (state & PROMISE_DELETED_BIT) && !*same_out ? SQLITE_DONE : SQLITE_ROW;
 }
 
 static int write_completion(struct store_sqlite *store, const char *component_id, const char *worker, uint64_t index,

@@ -60,6 +60,23 @@ Test(golem_promise, that_is_deleted_is_unknown)
                        golem_api_host_await_promise(worker, &id, &data));
 }
 
+/* Whoever waits may have done so before, and lost it in a crash: that is recorded nowhere. */
+Test(golem_promise, that_was_complete_and_is_deleted_is_there_only_for_those_who_wait)
+{
+    struct golem_api_host_promise_id id = {0};
+    struct cabi_list data = {0};
+    struct option_list polled = {0};
+    golem_api_host_create_promise(worker, &id);
+    cr_assert(golem_api_host_complete_promise(worker, &id, (struct cabi_list){(void *)"x", 1}));
+    golem_api_host_delete_promise(worker, &id);
+    golem_api_host_await_promise(worker, &id, &data);
+    cr_assert_eq(data.count, 1);
+    DOUBLE_ASSERT_TRAP("trap: there is no promise 1 of worker \"a worker\"",
+                       golem_api_host_poll_promise(worker, &id, &polled));
+    DOUBLE_ASSERT_TRAP("trap: there is no promise 1 of worker \"a worker\"",
+                       (void)golem_api_host_complete_promise(worker, &id, data));
+}
+
 Test(golem_promise, is_deleted_when_that_is_recorded_and_again_if_nothing_follows)
 {
     struct golem_api_host_promise_id id = {0};

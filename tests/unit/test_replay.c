@@ -34,7 +34,7 @@ static struct shared {
 
 /* How this process's guest and host behave. Guests that behave in another way than before are what divergence is. */
 static struct {
-    uint64_t argument_offset, result_offset, early, other_function, promise_done, killed_in_write, disk_full;
+    uint64_t argument_offset, result_offset, early, other_function, promise_done, killed_in_write, killed_after_promise, disk_full;
 } behaviour;
 
 static char directory[64];
@@ -149,6 +149,45 @@ static void host_wait(struct worker *worker, const void *params, void *result)
     *(uint64_t *)result = 7;
 }
 
+static void host_make_promise(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    uint64_t index = durable_mark(worker, OPLOG_NO_OP, 0);
+    durable_promise_create(worker, index);
+    *(uint64_t *)result = index;
+}
+
+/* The first byte of what it was completed with. */
+static void host_await(struct worker *worker, const void *params, void *result)
+{
+    struct cabi_list data;
+    enum promise_state state =
+        durable_promise_get(worker, worker_component_id(worker), "w", *(const uint64_t *)params, &data);
+    if (state == PROMISE_NONE)
+        worker_trap(worker, "no promise");
+    if (state == PROMISE_PENDING)
+        durable_suspend(worker, 0);
+    *(uint64_t *)result = *(const uint8_t *)data.items;
+}
+
+static void host_complete(struct worker *worker, const void *params, void *result)
+{
+    *(uint64_t *)result =
+        durable_promise_complete(worker, worker_component_id(worker), "w", *(const uint64_t *)params, "A", 1);
+    if (behaviour.killed_after_promise)
+        raise(SIGKILL);
+}
+
+/* What has been printed so far is seen, and then the process may die. */
+static void host_show(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    durable_commit(worker);
+    if (behaviour.killed_after_promise)
+        raise(SIGKILL);
+    *(uint64_t *)result = 0;
+}
+
 static const struct host_resource_type socket_type = {.name = "test:socket",
                                                       .record_size = 8,
                                                       .forbids_checkpoint = true};
@@ -185,6 +224,10 @@ static void host_files(struct worker *worker, const void *params, void *result)
     X(value, DURABLE_CUSTOM)         \
     X(log, DURABLE_OBSERVE)          \
     X(wait, DURABLE_CUSTOM)          \
+    X(make_promise, DURABLE_CUSTOM)  \
+    X(await, DURABLE_CUSTOM)         \
+    X(complete, DURABLE_WRITE_LOCAL) \
+    X(show, DURABLE_OBSERVE)         \
     X(files, DURABLE_OBSERVE)        \
     X(open, DURABLE_OBSERVE)         \
     X(close, DURABLE_OBSERVE)
@@ -291,6 +334,19 @@ static void guest_wait(uint64_t *flat)
     flat[0] = root->total = mix(sum, call_read(2));
 }
 
+/* Prints what comes of its own promise. */
+static void guest_promise(uint64_t *flat)
+{
+    flat[0] = call_await(call_make_promise(0));
+    call_log(flat[0]);
+    call_show(0);
+}
+
+static void guest_complete(uint64_t *flat)
+{
+    flat[0] = call_complete(call_make_promise(0));
+}
+
 static void guest_files(uint64_t *flat)
 {
     flat[0] = call_files(0);
@@ -318,7 +374,8 @@ static const struct rt_export exports[] = {
     {"", "mixed", &u64_to_u64, OPTIONS, guest_mixed, NULL},  {"", "write", &u64_to_u64, OPTIONS, guest_write, NULL},
     {"", "total", &none_to_u64, OPTIONS, guest_total, NULL}, {"", "trap", &u64_to_u64, OPTIONS, guest_trap, NULL},
     {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},   {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
-    {"", "files", &none_to_u64, OPTIONS, guest_files, NULL},
+    {"", "files", &none_to_u64, OPTIONS, guest_files, NULL}, {"", "promise", &none_to_u64, OPTIONS, guest_promise, NULL},
+    {"", "complete", &none_to_u64, OPTIONS, guest_complete, NULL},
     {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},  {"", "derive", &u64_to_u64, OPTIONS, guest_derive, NULL},
 };
 
@@ -626,6 +683,55 @@ static enum ga_status call_here(const char *function, const char *argument, stru
     enum ga_status status = invocation_call(&worker_this, &request, &out, report);
     ga_buf_free(&out);
     return status;
+}
+
+/* What somebody else does to promise `index` of the worker. */
+static void complete_or_delete_promise(uint64_t index, bool complete)
+{
+    struct store *store;
+    struct store_worker worker;
+    struct ga_report report = {0};
+    bool done = true;
+    cr_assert_eq(store_sqlite_open(directory, true, &store, &report), GA_OK, "%s", report.text);
+    cr_assert_eq(store->ops->worker_find(store, "w", &worker, &report), GA_OK);
+    enum ga_status status =
+        complete ? store->ops->promise_complete(store, worker.component_id, "w", index, "A", 1,
+                                                (struct store_completer){0}, &done, &report)
+                 : store->ops->promise_delete(store, worker.component_id, "w", index, &report);
+    cr_assert(status == GA_OK && done, "%s", report.text);
+    store->ops->close(store);
+}
+
+static void kill_after_promise(const char *function)
+{
+    int wait_status;
+    behaviour.killed_after_promise = 1;
+    waitpid(start_process(function, "", "k"), &wait_status, 0);
+    cr_assert(WIFSIGNALED(wait_status));
+    behaviour.killed_after_promise = 0;
+}
+
+Test(replay, a_worker_that_waited_for_a_promise_is_brought_back_though_it_was_deleted_meanwhile)
+{
+    enum { PROMISE = 3 };
+    cr_assert_eq(call("promise", "", "k"), GA_SUSPENDED, "%s", shared->text);
+    complete_or_delete_promise(PROMISE, true);
+    kill_after_promise("promise");
+    complete_or_delete_promise(PROMISE, false);
+    cr_assert_eq(value_of("promise", "", "k"), 'A');
+    cr_assert_str_eq(kinds(), "CINSLD");
+    must_verify();
+}
+
+Test(replay, who_has_completed_a_promise_has_still_done_so_when_it_was_deleted_meanwhile)
+{
+    enum { PROMISE = 3 };
+    kill_after_promise("complete");
+    cr_assert_str_eq(kinds(), "CIN", "the call's own entry is lost");
+    complete_or_delete_promise(PROMISE, false);
+    cr_assert_eq(value_of("complete", "", "k"), PROMISE_PENDING);
+    cr_assert_str_eq(kinds(), "CINcD");
+    must_verify();
 }
 
 Test(replay, a_resource_that_cannot_be_made_again_forbids_checkpoints_while_it_lives)

@@ -250,15 +250,19 @@ Test(store, a_deleted_promise_keeps_its_data_and_takes_no_other)
     cr_assert_eq(store->ops->commit(store, worker.id, &commit, &report), GA_OK);
     struct ga_arena arena = {0};
     struct store_promise got;
+    bool done;
     cr_assert(complete(store, 1, "data", (struct store_completer){5, 9}));
     for (uint64_t index = 1; index <= 2; index++) {
         cr_assert_eq(store->ops->promise_delete(store, "id", "a", index, &report), GA_OK);
         cr_assert_eq(store->ops->promise_delete(store, "id", "a", index, &report), GA_OK);
-        cr_assert_not(complete(store, index, "other", (struct store_completer){0, 0}));
+        cr_assert_eq(store->ops->promise_complete(store, "id", "a", index, "other", 5, (struct store_completer){0, 0},
+                                                  &done, &report),
+                     GA_NOT_FOUND);
         cr_assert_eq(store->ops->promise_get(store, "id", "a", index, &arena, &got, &report), GA_OK);
         cr_assert(got.deleted && got.complete == (index == 1));
         cr_assert(index == 2 || (got.size == 4 && !memcmp(got.data, "data", 4)));
     }
+    cr_assert(complete(store, 1, "data", (struct store_completer){5, 9}), "who completed it has still done so");
     cr_assert_eq(store->ops->promise_delete(store, "id", "a", 3, &report), GA_NOT_FOUND);
     ga_arena_free(&arena);
     store->ops->close(store);

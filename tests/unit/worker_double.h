@@ -348,22 +348,23 @@ enum promise_state durable_promise_get(struct worker *worker, const char *compon
     (void)worker;
     struct double_promise *promise = double_is_self(component_id, name) ? double_promise(oplog_index) : NULL;
     *data_out = (struct cabi_list){0};
-    if (promise == NULL || promise->deleted)
+    if (promise == NULL || (promise->deleted && !promise->complete))
         return PROMISE_NONE;
     *data_out = (struct cabi_list){promise->data.data, promise->data.size};
-    return promise->complete ? PROMISE_COMPLETE : PROMISE_PENDING;
+    return promise->deleted ? PROMISE_DELETED : promise->complete ? PROMISE_COMPLETE : PROMISE_PENDING;
 }
 
-bool durable_promise_complete(struct worker *worker, const char *component_id, const char *name, uint64_t oplog_index,
-                              const void *data, size_t size)
+enum promise_state durable_promise_complete(struct worker *worker, const char *component_id, const char *name,
+                                            uint64_t oplog_index, const void *data, size_t size)
 {
-    (void)worker;
-    struct double_promise *promise = double_is_self(component_id, name) ? double_promise(oplog_index) : NULL;
-    if (promise == NULL || promise->complete)
-        return false;
+    struct cabi_list old;
+    enum promise_state state = durable_promise_get(worker, component_id, name, oplog_index, &old);
+    if (state != PROMISE_PENDING)
+        return state;
+    struct double_promise *promise = double_promise(oplog_index);
     promise->complete = true;
     ga_buf_append(&promise->data, data, size);
-    return true;
+    return state;
 }
 
 void durable_promise_delete(struct worker *worker, const char *component_id, const char *name, uint64_t oplog_index)
