@@ -142,7 +142,8 @@ void durable_promise_create(struct worker *worker, uint64_t oplog_index)
         return;
     }
     struct local_promise *promise = calloc(1, sizeof *promise);
-    GA_ASSERT(promise);
+    if (!promise)
+        ga_out_of_memory("promises");
     *promise = (struct local_promise){.next = local_promises, .index = oplog_index};
     local_promises = promise;
 }
@@ -196,7 +197,8 @@ static enum promise_state complete_local(uint64_t index, const void *data, size_
     if (state != PROMISE_PENDING)
         return state;
     promise->data = malloc(size ? size : 1);
-    GA_ASSERT(promise->data);
+    if (!promise->data)
+        ga_out_of_memory("promises");
     memcpy(promise->data, data, size);
     promise->size = size;
     promise->complete = true;

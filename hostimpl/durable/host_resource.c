@@ -26,7 +26,8 @@ void **host_resource_live(struct worker *worker, uint32_t rep)
     void ***page = &live_pages[rep / LIVE_PAGE];
     if (!*page) {
         *page = calloc(LIVE_PAGE, sizeof **page);
-        GA_ASSERT(*page);
+        if (!*page)
+            ga_out_of_memory("host resources");
     }
     return &(*page)[rep % LIVE_PAGE];
 }

@@ -40,7 +40,8 @@ static void *grow(void *items, uint32_t count, uint32_t *capacity, size_t size)
         return items;
     *capacity = *capacity ? *capacity * 2 : 8;
     items = realloc(items, *capacity * size);
-    GA_ASSERT(items);
+    if (!items)
+        ga_out_of_memory("the oplog");
     return items;
 }
 
@@ -54,7 +55,8 @@ void journal_add_invocation(struct journal *journal, const char *key, uint64_t i
     journal->invocations = grow(journal->invocations, journal->invocation_count, &journal->invocation_capacity,
                                 sizeof *journal->invocations);
     char *copy = strdup(key);
-    GA_ASSERT(copy);
+    if (!copy)
+        ga_out_of_memory("the oplog");
     journal->invocations[journal->invocation_count++] = (struct store_invocation){copy, invoked_index, completed_index};
 }
 

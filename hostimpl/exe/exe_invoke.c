@@ -66,7 +66,8 @@ static int invoke_once(struct exe_options *options, int count, char **words)
     struct ga_report report = {0};
     struct ga_buf result = {0};
     struct cabi_wave_slice *values = calloc((size_t)count, sizeof *values);
-    GA_ASSERT(values);
+    if (!values)
+        ga_out_of_memory("the command line");
     for (int i = 1; i < count; i++)
         values[i - 1] = (struct cabi_wave_slice){words[i], strlen(words[i])};
     struct invocation_request request = {.function = words[0],

@@ -195,7 +195,8 @@ static int add_directory(struct exe_options *options, const char *value)
     if (exe_check_text(options, "what --dir shows the guest", colons ? colons + 2 : value) != EXE_DONE)
         return EXE_USAGE;
     char *host = colons ? strndup(value, (size_t)(colons - value)) : strdup(value);
-    GA_ASSERT(host);
+    if (!host)
+        ga_out_of_memory("the command line");
     int fd = open(host, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {
         fprintf(stderr, "%s: cannot open the directory %s: %s\n", options->program, host, strerror(errno));
@@ -285,7 +286,8 @@ static void make_room(struct exe_options *options, int count)
     options->variables = calloc((size_t)count + 1, sizeof *options->variables);
     options->arguments = calloc((size_t)count + 1, sizeof *options->arguments);
     options->preopens = calloc((size_t)count + 1, sizeof *options->preopens);
-    GA_ASSERT(options->variables && options->arguments && options->preopens);
+    if (!options->variables || !options->arguments || !options->preopens)
+        ga_out_of_memory("the command line");
 }
 
 /* Guest code is compiled for these (aot/build_compile.c); without them it would end in SIGILL somewhere. */

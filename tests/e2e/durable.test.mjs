@@ -60,6 +60,16 @@ test('without a key every call is a new one', (t) => {
     assert.equal(new Set(keys).size, 4, 'each has a key of its own');
 });
 
+test('a process without memory for the guest ends, and one that has it goes on', (t) => {
+    const worker = workerOf(t, workflow);
+    const args = worker.invokeArgs('large', `${WORKFLOW}.{run}`, '5', '512');
+    const poor = run('/bin/sh', ['-c', 'ulimit -d 100000; exec "$0" "$@"', workflow, ...args]);
+    assert.equal(poor.status, 1, poor.stderr);
+    assert.match(poor.stderr, /out of memory for the guest/);
+    assert.match(must(workflow, args), /^\d+$/);
+    worker.verify();
+});
+
 test('a result that was given survives SIGKILL of the process that gave it', async (t) => {
     const worker = workerOf(t, workflow);
     const session = worker.session(t);

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "gate.h"
 #include "region.h"
@@ -184,6 +186,47 @@ Test(region, memories_lie_in_slots_and_grow_in_place)
     cr_assert_eq(REGION->memories[1].size_bytes, 0);
     cr_assert_eq(region_memory_grow(1, 0x1000), 0);
     cr_assert_eq(second[0], 0);
+}
+
+/* What a process ends with that may have so much more memory and takes `take`. */
+static int ends_with(void (*take)(void))
+{
+    int wait_status;
+    pid_t child = fork();
+    cr_assert_geq(child, 0);
+    if (child == 0) {
+        struct rlimit limit = {0x4000000, RLIM_INFINITY};
+        if (setrlimit(RLIMIT_DATA, &limit) == 0)
+            take();
+        _exit(0);
+    }
+    waitpid(child, &wait_status, 0);
+    return WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
+}
+
+static void take_little(void)
+{
+    if (!region_alloc(0x10000) || region_memory_grow(0, 0x20000) != 0)
+        _exit(2);
+}
+
+static void take_arena(void)
+{
+    (void)region_alloc(0x20000000);
+}
+
+static void take_memory(void)
+{
+    (void)region_memory_grow(0, 0x80000000);
+}
+
+/* The guest must not see it: it is recorded nowhere. */
+Test(region, a_process_ends_when_the_system_has_no_memory)
+{
+    cr_assert_eq(region_memory_new(0x10000), 0);
+    cr_assert_eq(ends_with(take_little), 0);
+    cr_assert_eq(ends_with(take_arena), 1);
+    cr_assert_eq(ends_with(take_memory), 1);
 }
 
 Test(region, there_is_a_limit_on_memories)

@@ -21,10 +21,8 @@ static void add_block(struct ga_arena *arena, size_t at_least)
     if (size < at_least)
         size = at_least;
     struct ga_arena_block *block = malloc(sizeof *block + size);
-    if (!block) {
-        fprintf(stderr, "golem-aot: out of memory\n");
-        exit(70);
-    }
+    if (!block)
+        ga_out_of_memory("values");
     block->next = arena->blocks;
     block->size = size;
     arena->blocks = block;

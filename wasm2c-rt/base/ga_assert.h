@@ -9,4 +9,8 @@
 
 __attribute__((noreturn, cold)) void ga_assert_failed(const char *condition, const char *file, int line);
 
+/* The system has no memory, for `what`: says so and ends the process with 1, as if it had been killed: nothing is
+ * flushed. Needs little stack, and may run on the guest's. */
+__attribute__((noreturn, cold)) void ga_out_of_memory(const char *what);
+
 #endif

@@ -16,10 +16,8 @@ void ga_buf_reserve(struct ga_buf *buf, size_t more)
     if (capacity < buf->size + more)
         capacity = buf->size + more;
     buf->data = realloc(buf->data, capacity);
-    if (!buf->data) {
-        fprintf(stderr, "golem-aot: out of memory\n");
-        exit(70);
-    }
+    if (!buf->data)
+        ga_out_of_memory("a buffer");
     buf->capacity = capacity;
 }
 

@@ -98,6 +98,12 @@ static unsigned class_of(uint64_t size)
     return 2 * (bits - 5) + 2 + upper_half;
 }
 
+static void make_accessible_or_end(uint64_t address, uint64_t size)
+{
+    if (make_accessible(address, size) != 0)
+        ga_out_of_memory("the guest");
+}
+
 static void *alloc_from_end(uint64_t size)
 {
     uint64_t used = REGION->arena_used_bytes;
@@ -105,8 +111,7 @@ static void *alloc_from_end(uint64_t size)
         return NULL;
     uint64_t accessible = region_arena_accessible(used);
     uint64_t needed = region_arena_accessible(used + size);
-    if (make_accessible(RT_ARENA_BASE + accessible, needed - accessible) != 0)
-        return NULL;
+    make_accessible_or_end(RT_ARENA_BASE + accessible, needed - accessible);
     REGION->arena_used_bytes = used + size;
     return (void *)(RT_ARENA_BASE + used);
 }
@@ -182,8 +187,7 @@ int region_memory_grow(int slot, uint64_t size_bytes)
     if (size_bytes > REGION_MEMORY_BYTES_MAX)
         return -1;
     uint64_t accessible = PAGE_UP(memory->size_bytes), needed = PAGE_UP(size_bytes);
-    if (make_accessible(memory_base(slot) + accessible, needed - accessible) != 0)
-        return -1;
+    make_accessible_or_end(memory_base(slot) + accessible, needed - accessible);
     memory->size_bytes = size_bytes;
     return 0;
 }

@@ -84,8 +84,14 @@ int region_map_zero(uint64_t address, uint64_t size);
 /* Bytes of the arena that are accessible: what is in use, rounded up to REGION_ARENA_STEP_BYTES. */
 uint64_t region_arena_accessible(uint64_t used_bytes);
 
-/* Zeroed memory in the arena, 16-byte aligned; deterministic: the same calls give the same addresses; NULL when the
- * arena is full. Size 0 gives a block too. region_free takes the size that was asked for. */
+/*
+ * What follows is deterministic, because nobody records its outcome: the same calls give the same addresses, and fail or
+ * not by the limits above alone. Where the system has no memory, the process ends, as if it had been killed; the next
+ * one does it again.
+ */
+
+/* Zeroed memory in the arena, 16-byte aligned; NULL when the arena is full. Size 0 gives a block too. region_free takes
+ * the size that was asked for. */
 void *region_alloc(size_t size);
 void region_free(void *pointer, size_t size);
 
@@ -93,11 +99,11 @@ void region_free(void *pointer, size_t size);
 size_t region_alloc_capacity(size_t size);
 
 /* Linear memories, up to REGION_MEMORY_BYTES_MAX each. region_memory_new returns the slot's number, or -1 when there
- * are too many or the size cannot be had. */
+ * are too many or the size is more than that. */
 int region_memory_new(uint64_t size_bytes);
 void *region_memory_address(int slot);
 int region_memory_slot(const void *address);           /* of an address inside a slot; -1 if it is none in use */
-int region_memory_grow(int slot, uint64_t size_bytes); /* 0, or -1 when the system has no memory */
+int region_memory_grow(int slot, uint64_t size_bytes); /* 0, or -1 when the size is more than that */
 void region_memory_free(int slot);                     /* size 0, contents gone; the slot stays taken */
 
 #endif

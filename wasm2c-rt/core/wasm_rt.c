@@ -31,8 +31,7 @@ void(wasm_rt_allocate_memory)(wasm_rt_memory_t *memory, uint64_t initial_pages, 
     if (REGION->memory_count >= GA_MAX_MEMORIES)
         trap_raise("too many linear memories (limit is %d)", GA_MAX_MEMORIES);
     int slot = region_memory_new(size);
-    if (slot < 0)
-        trap_raise("out of memory: a linear memory of %llu bytes", (unsigned long long)size);
+    GA_ASSERT(slot >= 0);
     uint8_t *data = region_memory_address(slot);
     *memory = (wasm_rt_memory_t){
         .data = data,
