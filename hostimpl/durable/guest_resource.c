@@ -7,6 +7,7 @@
 
 #include "ga_assert.h"
 #include "record.h"
+#include "trap.h"
 
 enum { FIRST_CAPACITY = 8 };
 
@@ -22,37 +23,51 @@ static void note(struct worker *worker, enum oplog_kind kind, uint32_t id, struc
         journal_append(&worker->journal, kind, (struct oplog_value[]){oplog_number(id), name, params});
 }
 
-static void grow(struct guest_resource_table *table)
+/* The guest shares the arena, and may have filled it. */
+static void *alloc(size_t size)
+{
+    void *block = region_alloc(size);
+    if (!block)
+        trap_note("no memory for the resources that are returned");
+    return block;
+}
+
+static bool grow(struct guest_resource_table *table)
 {
     uint32_t capacity = table->capacity ? 2 * table->capacity : FIRST_CAPACITY;
-    struct guest_resource *entries = region_alloc(capacity * sizeof *entries);
-    GA_ASSERT(entries); /* the arena holds 2^25 of them */
+    struct guest_resource *entries = alloc(capacity * sizeof *entries);
+    if (!entries)
+        return false;
     if (table->entries) {
         memcpy(entries, table->entries, table->count * sizeof *entries);
         region_free(table->entries, table->capacity * sizeof *entries);
     }
     table->entries = entries;
     table->capacity = capacity;
+    return true;
 }
 
-static uint32_t add(struct worker *worker, const struct cabi_resource *type, uint32_t rep)
+static bool add(struct worker *worker, const struct cabi_resource *type, uint32_t rep, uint32_t *id_out)
 {
     struct guest_resource_table *table = &STATE->guest_resources;
-    if (table->count == table->capacity)
-        grow(table);
-    uint32_t id = table->count++;
-    table->entries[id] = (struct guest_resource){.type = type, .rep = rep};
-    note(worker, OPLOG_CREATE_RESOURCE, id, (struct oplog_value){0}, (struct oplog_value){0});
-    return id;
+    if (table->count == table->capacity && !grow(table))
+        return false;
+    *id_out = table->count++;
+    table->entries[*id_out] = (struct guest_resource){.type = type, .rep = rep};
+    note(worker, OPLOG_CREATE_RESOURCE, *id_out, (struct oplog_value){0}, (struct oplog_value){0});
+    return true;
 }
 
-uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep,
-                                    const char *key, size_t key_size)
+bool guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep, const char *key,
+                                size_t key_size)
 {
-    uint32_t id = add(worker, type, rep);
+    uint32_t id;
+    if (!add(worker, type, rep, &id))
+        return false;
     struct guest_resource *entry = &STATE->guest_resources.entries[id];
-    entry->key = region_alloc(key_size);
-    GA_ASSERT(entry->key);
+    entry->key = alloc(key_size);
+    if (!entry->key)
+        return false;
     memcpy(entry->key, key, key_size);
     entry->key_size = (uint32_t)key_size;
     struct ga_buf text = {0};
@@ -61,7 +76,7 @@ uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_res
     note(worker, OPLOG_DESCRIBE_RESOURCE, id, oplog_text(type->name),
          (struct oplog_value){.number = 1, .data = text.data, .size = text.size});
     ga_buf_free(&text);
-    return id;
+    return true;
 }
 
 void guest_resource_remove(struct worker *worker, uint32_t id)
@@ -161,6 +176,7 @@ struct walk {
     void (*visit)(struct walk *walk, const struct cabi_type *type, uint32_t *handle);
     struct worker *worker;
     GA_VEC(uint64_t) seen; /* ids, with GIVEN if they are given away */
+    bool full;             /* no room for more */
     struct ga_arena *arena;
     struct ga_report *report;
 };
@@ -231,11 +247,13 @@ enum ga_status guest_resource_lower(struct worker *worker, const struct cabi_typ
 
 static void visit_lift(struct walk *walk, const struct cabi_type *type, uint32_t *handle)
 {
-    *handle = add(walk->worker, type->resource, *handle);
+    if (!walk->full)
+        walk->full = !add(walk->worker, type->resource, *handle, handle);
 }
 
-void guest_resource_lift(struct worker *worker, const struct cabi_type *type, void *native)
+bool guest_resource_lift(struct worker *worker, const struct cabi_type *type, void *native)
 {
     struct walk walk = {.visit = visit_lift, .worker = worker};
     walk_value(&walk, type, native);
+    return !walk.full;
 }

@@ -23,13 +23,14 @@ enum ga_status guest_resource_check(const struct cabi_type *type, const void *na
 enum ga_status guest_resource_lower(struct worker *worker, const struct cabi_type *type, void *native,
                                     struct ga_report *report) GA_MUST_USE;
 
-/* Puts ids in the place of representations: what is given to us enters the table. */
-void guest_resource_lift(struct worker *worker, const struct cabi_type *type, void *native);
+/* Puts ids in the place of representations: what is given to us enters the table. False if the guest has left no room
+ * for that in the region: it has trapped then (trap_text). */
+bool guest_resource_lift(struct worker *worker, const struct cabi_type *type, void *native) GA_MUST_USE;
 
-/* Indexed resources. find: the representation, false if there is none. add: of one that was just constructed. */
+/* Indexed resources. find: false if there is none. add: of one that was just constructed; false as in lift. */
 bool guest_resource_find(const struct cabi_resource *type, const char *key, size_t key_size, uint32_t *id_out);
-uint32_t guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep,
-                                    const char *key, size_t key_size);
+bool guest_resource_add_indexed(struct worker *worker, const struct cabi_resource *type, uint32_t rep, const char *key,
+                                size_t key_size) GA_MUST_USE;
 uint32_t guest_resource_rep(uint32_t id);
 
 /* Takes it out of the table. */

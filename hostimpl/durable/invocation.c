@@ -190,8 +190,9 @@ static enum gate_outcome run_construct(struct worker *worker, struct plan *plan,
     uint32_t rep = 0;
     STATE->invocation.stage = INVOCATION_CONSTRUCT;
     enum gate_outcome outcome = run_export(plan, plan->name.constructor, plan->constructor_native, resting, &rep);
-    if (outcome == GATE_RETURNED)
-        guest_resource_add_indexed(worker, plan->name.resource, rep, plan->name.key, plan->name.key_size);
+    if (outcome == GATE_RETURNED &&
+        !guest_resource_add_indexed(worker, plan->name.resource, rep, plan->name.key, plan->name.key_size))
+        return GATE_TRAPPED;
     return outcome;
 }
 
@@ -309,10 +310,15 @@ static void *result_room(struct plan *plan)
     return ga_arena_alloc(&plan->arena, type ? type->native_size : 0);
 }
 
-static void lift_result(struct worker *worker, const struct plan *plan, void *result)
+/* What a guest that has returned gives us, if there is room for it. */
+static enum gate_outcome lift_result(struct worker *worker, const struct plan *plan, enum gate_outcome outcome,
+                                     void *result)
 {
-    if (plan->name.export && plan->name.export->type->result)
-        guest_resource_lift(worker, plan->name.export->type->result, result);
+    const struct rt_export *export = plan->name.export;
+    if (outcome != GATE_RETURNED || !export || !export->type->result ||
+        guest_resource_lift(worker, export->type->result, result))
+        return outcome;
+    return GATE_TRAPPED;
 }
 
 /* A live invocation, its Invoked appended, to its durable end. */
@@ -320,8 +326,8 @@ static enum ga_status finish_live(struct worker *worker, struct plan *plan, enum
                                   struct ga_report *report)
 {
     enum ga_status status = GA_OK;
+    outcome = lift_result(worker, plan, outcome, result);
     if (outcome == GATE_RETURNED) {
-        lift_result(worker, plan, result);
         append_completed(worker, plan, result);
         status = journal_commit(&worker->journal, report);
         if (status != GA_OK)
@@ -498,13 +504,13 @@ static enum ga_status diverged_result(struct worker *worker, const struct oplog_
     return status;
 }
 
-/* The guest has returned where the oplog goes on: with the same result? */
+/* The guest has returned where the oplog goes on, and its result is lifted, because what that notes stands before the
+ * next entry: is it the same? */
 static enum ga_status compare_completed(struct worker *worker, struct plan *plan, void *result, struct ga_report *report)
 {
     struct oplog_entry entry;
     struct oplog_value values[OPLOG_MAX_FIELDS];
     struct ga_buf response = {0};
-    lift_result(worker, plan, result); /* before the entry is taken: what it notes stands before it in the oplog */
     enum ga_status status = replay_take(&worker->replay, &entry, report);
     if (status != GA_OK)
         return status;
@@ -544,6 +550,8 @@ static enum ga_status finish_replayed(struct worker *worker, struct plan *plan, 
 {
     char now[1100];
     struct oplog_entry entry;
+    if (worker->replaying || worker->leaving)
+        outcome = lift_result(worker, plan, outcome, result);
     if (worker->replaying && outcome == GATE_RETURNED)
         return compare_completed(worker, plan, result, report);
     if (worker->replaying && outcome != GATE_ABANDONED) {

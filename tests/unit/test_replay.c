@@ -362,6 +362,27 @@ static void guest_close(uint64_t *flat)
     flat[0] = call_close(flat[0]);
 }
 
+static const struct cabi_resource thing = {.name = "thing", .owner = &((struct root *)RT_ROOT)->instance};
+static const struct cabi_type own_thing = {.kind = CABI_OWN,
+                                           .align = 4,
+                                           .native_align = 4,
+                                           .flat_count = 1,
+                                           .has_handles = true,
+                                           .size = 4,
+                                           .native_size = 4,
+                                           .resource = &thing,
+                                           .flat = (const uint8_t[]){CABI_FLAT_I32}};
+static const struct cabi_func_type none_to_own = {.params_tuple = &no_tuple, .result = &own_thing};
+
+/* Returns a resource, but leaves no room in the arena. */
+static void guest_fill(uint64_t *flat)
+{
+    flat[0] = rt_resource_new(&root->instance, &thing, 1);
+    for (size_t size = REGION_ARENA_BYTES; size >= 16; size /= 2)
+        while (region_alloc(size))
+            ;
+}
+
 static void instantiate(void)
 {
     root->instance.may_leave = true;
@@ -375,6 +396,7 @@ static const struct rt_export exports[] = {
     {"", "total", &none_to_u64, OPTIONS, guest_total, NULL}, {"", "trap", &u64_to_u64, OPTIONS, guest_trap, NULL},
     {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},   {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
     {"", "files", &none_to_u64, OPTIONS, guest_files, NULL}, {"", "promise", &none_to_u64, OPTIONS, guest_promise, NULL},
+    {"", "fill", &none_to_own, OPTIONS, guest_fill, NULL},
     {"", "complete", &none_to_u64, OPTIONS, guest_complete, NULL},
     {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},  {"", "derive", &u64_to_u64, OPTIONS, guest_derive, NULL},
 };
@@ -646,6 +668,21 @@ Test(replay, a_trap_is_recorded_and_the_worker_has_failed)
     cr_assert_eq(call("trap", "1", "k"), GA_TRAP);
     cr_assert_eq(value_of("run", "9", "before"), before);
     cr_assert_str_eq(kinds(), "CIccDIcE");
+    must_verify();
+}
+
+Test(replay, a_guest_that_leaves_no_room_for_the_resource_that_it_returns_has_trapped)
+{
+    static const char TRAP[] = "no memory for the resources that are returned";
+    char expected[200];
+    snprintf(expected, sizeof expected, "Previous invocation failed: %s", TRAP);
+    uint64_t before = value_of("run", "2", "before");
+    cr_assert_eq(call("fill", "", NULL), GA_TRAP, "%s", shared->text);
+    cr_assert_str_eq(shared->text, TRAP);
+    cr_assert_eq(call("total", "", NULL), GA_TRAP);
+    cr_assert_str_eq(shared->text, expected);
+    cr_assert_eq(value_of("run", "2", "before"), before);
+    cr_assert_str_eq(kinds(), "CIccDIE");
     must_verify();
 }
 

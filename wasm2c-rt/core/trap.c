@@ -79,14 +79,27 @@ void wasm_rt_trap_out_of_bounds(const char *function)
     (wasm_rt_trap)(WASM_RT_TRAP_OOB);
 }
 
+static void note(const char *format, va_list arguments)
+{
+    vsnprintf(last.buffer, sizeof last.buffer, format, arguments);
+    last.text = last.buffer;
+    last.stack_overflow = false;
+}
+
+void trap_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    note(format, arguments);
+    va_end(arguments);
+}
+
 void trap_raise(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(last.buffer, sizeof last.buffer, format, arguments);
+    note(format, arguments);
     va_end(arguments);
-    last.text = last.buffer;
-    last.stack_overflow = false;
     gate_land(GATE_TRAPPED);
 }
 

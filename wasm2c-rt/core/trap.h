@@ -10,6 +10,9 @@
  */
 __attribute__((noreturn, format(printf, 1, 2))) void trap_raise(const char *format, ...);
 
+/* The reason alone, where the guest has returned already: for host code that then behaves as if it had trapped. */
+__attribute__((format(printf, 1, 2))) void trap_note(const char *format, ...);
+
 /* The guest ends the worker on purpose (wasi:cli/exit): lands in the same place as GATE_EXIT. */
 __attribute__((noreturn)) void trap_exit(uint8_t code);
 
