@@ -266,6 +266,8 @@ static enum ga_status restore_checkpoint(struct worker *worker)
         ckpt_restore(worker->ckpt, worker_accept_checkpoint, worker, &worker->last_checkpoint, &report);
     worker->restore_ns = worker_clock_ns(CLOCK_MONOTONIC) - start_ns;
     worker->restored = status == GA_OK;
+    if (worker->restored)
+        worker->last_checkpoint_calls = STATE->call_count;
     if (status != GA_NOT_FOUND && *report.text)
         worker_remark(worker, "worker \"%s\": %s", worker->config->name, report.text);
     return status;

@@ -121,6 +121,7 @@ struct worker {
     struct ckpt *ckpt;
     int directory_fd;
     struct ckpt_info last_checkpoint;
+    uint64_t last_checkpoint_calls; /* STATE->call_count of it */
     uint64_t checkpoint_beyond; /* a checkpoint was taken at this entry, but the oplog ends before it; 0: none */
     bool slots_unusable;        /* checkpoints cannot be read or written */
     bool restored;              /* the region came from a checkpoint of this worker */

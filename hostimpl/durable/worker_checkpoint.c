@@ -62,7 +62,17 @@ static enum ga_status take_checkpoint(struct worker *worker, struct ga_report *r
     worker->checkpoint_cost_ns = worker_clock_ns(CLOCK_MONOTONIC) - start_ns;
     worker_note_tail_start(worker);
     worker->checkpoint_count += status == GA_OK;
+    if (status == GA_OK)
+        worker->last_checkpoint_calls = STATE->call_count;
     return status;
+}
+
+/* The newest checkpoint has it all: what the guest has done since then, it has done without any host call. */
+static bool is_kept(const struct worker *worker)
+{
+    return journal_is_committed(&worker->journal) &&
+           journal_last_index(&worker->journal) == worker->last_checkpoint.oplog_index &&
+           STATE->call_count == worker->last_checkpoint_calls;
 }
 
 static uint64_t guess_cost(void)
@@ -94,9 +104,7 @@ void worker_consider_checkpoint(struct worker *worker, bool leaving)
     if (!worker_may_checkpoint(worker, NULL))
         return;
     uint64_t cpu_ns = worker_clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->tail_start_cpu_ns;
-    bool unchanged = journal_is_committed(&worker->journal) &&
-                     journal_last_index(&worker->journal) == worker->last_checkpoint.oplog_index;
-    if (unchanged || !(leaving ? is_worth_leaving(worker, cpu_ns) : is_worth_running(worker, cpu_ns)))
+    if (is_kept(worker) || !(leaving ? is_worth_leaving(worker, cpu_ns) : is_worth_running(worker, cpu_ns)))
         return;
     if (take_checkpoint(worker, &report) != GA_OK)
         worker_remark(worker, "worker \"%s\": no checkpoint: %s", worker->config->name, report.text);

@@ -26,7 +26,7 @@
 /* --- what the processes of a test share --- */
 
 static struct shared {
-    uint64_t result, live_calls, restored, calls_replayed, observed;
+    uint64_t result, live_calls, restored, calls_replayed, observed, checkpoints;
     uint64_t received; /* by the world outside, from host_write */
     int status;        /* enum ga_status of the last step */
     char text[1024], output[256];
@@ -283,6 +283,18 @@ static void guest_slow(uint64_t *flat)
     root->total = flat[0] = sum;
 }
 
+/* The same with nothing recorded. */
+static void guest_slow_unrecorded(uint64_t *flat)
+{
+    uint64_t steps = flat[0], sum = root->total;
+    for (uint64_t i = 0; i < steps; i++) {
+        sum = mix(sum, call_observe(i));
+        for (int spin = 0; spin < 20000; spin++)
+            sum = mix(sum, (uint64_t)spin);
+    }
+    root->total = flat[0] = sum;
+}
+
 static void guest_mixed(uint64_t *flat)
 {
     uint64_t sum = 0;
@@ -397,6 +409,7 @@ static const struct rt_export exports[] = {
     {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},   {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
     {"", "files", &none_to_u64, OPTIONS, guest_files, NULL}, {"", "promise", &none_to_u64, OPTIONS, guest_promise, NULL},
     {"", "fill", &none_to_own, OPTIONS, guest_fill, NULL},
+    {"", "slow-unrecorded", &u64_to_u64, OPTIONS, guest_slow_unrecorded, NULL},
     {"", "complete", &none_to_u64, OPTIONS, guest_complete, NULL},
     {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},  {"", "derive", &u64_to_u64, OPTIONS, guest_derive, NULL},
 };
@@ -460,6 +473,7 @@ static void call_once(const char *function, const char *argument, const char *ke
         shared->result = strtoull(ga_buf_cstr(&out), NULL, 10);
     }
     keep(status, &report);
+    shared->checkpoints = worker_this.checkpoint_count;
     report = (struct ga_report){0};
     if (worker_stop(&worker_this, &report) != GA_OK)
         keep(report.status, &report);
@@ -822,6 +836,14 @@ static bool kill_after_calls(pid_t child, uint64_t calls)
         usleep(1000);
     }
     return false;
+}
+
+Test(replay, checkpoints_are_taken_of_a_computation_that_records_nothing)
+{
+    value_of("slow-unrecorded", "40000", NULL);
+    cr_assert_geq(shared->checkpoints, 3, "%" PRIu64, shared->checkpoints);
+    cr_assert_str_eq(kinds(), "CID");
+    must_verify();
 }
 
 Test(replay, checkpoints_in_the_middle_of_an_invocation_are_restored_after_sigkill)
