@@ -53,6 +53,9 @@ GUESTS = $(patsubst tests/guests/%.wit,$(BUILD)/guests/%.wasm,$(wildcard tests/g
 # The guest of tests/guests/tally by other toolchains; SpiderMonkey, which is part of tally-js, takes long to compile.
 GUESTS_MORE = $(BUILD)/guests/tally-as.wasm $(BUILD)/guests/tally-rust.wasm $(BUILD)/guests/tally-qjs.wasm
 GUESTS_JS = $(BUILD)/guests/tally-js.wasm
+# The command of tests/guests/errand, likewise; Go's runtime takes a minute to compile, and Go itself is no part of the test set-up.
+GUESTS_MORE += $(BUILD)/guests/errand-c.wasm $(BUILD)/guests/errand-rust.wasm
+GUESTS_JS += $(BUILD)/guests/errand-js.wasm $(if $(shell command -v go),$(BUILD)/guests/errand-go.wasm)
 
 GOLEM_AOT = $(BUILD)/bin/golem-aot
 RT_LIBRARY = $(BUILD)/lib/golem-aot/libgolemrt.a
@@ -179,10 +182,15 @@ $(BUILD)/guests/%.wasm: tests/guests/%.wit tests/guests/%.c $(wildcard tests/gue
 guests-more: $(GUESTS_MORE)
 guests-js: $(GUESTS_JS)
 
-$(BUILD)/guests/tally-%.wasm: $(wildcard tests/guests/tally/*) tests/guests/pack.mjs
+$(BUILD)/guests/tally-%.wasm: $(wildcard tests/guests/tally/*) tests/guests/pack.mjs tests/guests/rust.mjs
 	@mkdir -p $(@D)
 	$(call say,GUEST,$@)
 	$(Q)$(NODE) tests/guests/tally/build.mjs $* $@
+
+$(BUILD)/guests/errand-%.wasm: $(wildcard tests/guests/errand/* tests/guests/*.h) tests/guests/pack.mjs tests/guests/rust.mjs
+	@mkdir -p $(@D)
+	$(call say,GUEST,$@)
+	$(Q)$(NODE) tests/guests/errand/build.mjs $* $@
 
 test: deps-fuzz
 	@$(MAKE) --no-print-directory all unit guests guests-more fuzz-programs $(BUILD)/tests/powerloss.so

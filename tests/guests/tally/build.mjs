@@ -8,11 +8,12 @@
 //   as    AssemblyScript: no runtime to speak of, strings in UTF-16
 //   rust  rustc with the standard library for wasm32-wasi, as Debian packs them; $RUSTC names another
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pack } from '../pack.mjs';
+import { findRust } from '../rust.mjs';
 
 function fail(message) {
     process.stderr.write(`guest: ${message}\n`);
@@ -30,16 +31,6 @@ function compile(program, args) {
     if (done.error) fail(`${program}: ${done.error.message}`);
     if (done.status !== 0) fail(`${program} ended with ${done.signal ?? done.status}:\n${done.stdout}${done.stderr}`);
     return done.stdout;
-}
-
-/** The first compiler with a standard library for WASI, and what its target is called (it was renamed in 1.78). */
-function findRust() {
-    for (const rustc of [process.env.RUSTC, '/usr/bin/rustc', 'rustc'].filter(Boolean)) {
-        const { status, stdout } = spawnSync(rustc, ['--print', 'sysroot'], { encoding: 'utf8' });
-        for (const target of status === 0 ? ['wasm32-wasi', 'wasm32-wasip1'] : [])
-            if (existsSync(join(stdout.trim(), 'lib/rustlib', target, 'lib'))) return { rustc, target };
-    }
-    return fail('there is no rustc with a standard library for wasm32-wasi');
 }
 
 /** Exports cannot have the names that components want in AssemblyScript: api_add is demo:tally/api@1.0.0#add. */
@@ -87,7 +78,7 @@ const toolchains = {
         return pack(binary, readFileSync(wit, 'utf8'), 'tally-direct', { stringEncoding: 'utf16' });
     },
     async rust() {
-        const { rustc, target } = findRust();
+        const { rustc, target } = findRust() ?? fail('there is no rustc with a standard library for wasm32-wasi');
         const core = join(scratch, 'core.wasm');
         // Debian's linker for wasm is newer than its rustc, and warns of what that puts into its archives.
         compile(rustc, [...`--edition 2021 -O -C strip=symbols -C panic=abort --crate-type cdylib --target ${target}`.split(' '),
