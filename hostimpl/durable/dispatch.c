@@ -13,7 +13,8 @@
  *     read-remote
  *   write-derived             run, append                    the same
  *   write-remote              commit, run, append, commit    the same
- *   write-batched             run, append, commit            the same
+ *
+ * What a custom function records, it says itself: single values, and batches (durable.h).
  *
  * write-derived waits for nothing, though Golem has it as a remote write: its result follows from the oplog alone
  * (a key from the place in it), and is known to the guest only. Whatever carries it out of the worker is an output, and
@@ -42,7 +43,7 @@ static const struct {
     [DURABLE_PURE] = {false, false, false},         [DURABLE_OBSERVE] = {false, false, false},
     [DURABLE_READ_LOCAL] = {true, false, false},    [DURABLE_WRITE_LOCAL] = {true, false, false},
     [DURABLE_READ_REMOTE] = {true, false, false},   [DURABLE_WRITE_REMOTE] = {true, true, true},
-    [DURABLE_WRITE_BATCHED] = {true, false, true},  [DURABLE_CUSTOM] = {false, false, false},
+    [DURABLE_WRITE_BATCHED] = {false, false, false}, [DURABLE_CUSTOM] = {false, false, false},
     [DURABLE_WRITE_DERIVED] = {true, false, false},
 };
 

@@ -23,40 +23,92 @@ uint64_t durable_mark(struct worker *worker, enum oplog_kind kind, uint64_t argu
 {
     const struct oplog_kind_info *info = oplog_kind_info(kind);
     if (worker->replaying)
-        return record_take_kind(worker, kind).index;
+        return record_take_mark(worker, kind, argument);
     before_append(worker, info->name);
     struct oplog_value values[OPLOG_MAX_FIELDS] = {oplog_number(argument)};
     GA_ASSERT(info->field_count <= 1);
     return journal_append(&worker->journal, kind, values);
 }
 
-void durable_value(struct worker *worker, const char *record_name, enum durability durability,
-                   const struct cabi_type *request_type, const void *request, const struct cabi_type *result_type,
-                   void *result, void (*make)(void *context, void *result), void *context)
+static void record_value(struct worker *worker, struct record_call *call, void *result,
+                         void (*make)(void *context, void *result), void *context)
 {
-    const struct record_call call = {.name = record_name,
-                                     .durability = durability,
-                                     .request_type = request_type,
-                                     .request = request,
-                                     .result_type = result_type};
+    bool remote = call->durability == DURABLE_WRITE_REMOTE;
     if (!worker->recording) {
         make(context, result);
         return;
     }
-    record_begin(worker, &call);
+    record_begin(worker, call);
     if (worker->replaying) {
-        record_take(worker, &call, result);
+        record_take(worker, call, result);
         return;
     }
-    before_append(worker, record_name);
-    if (durability == DURABLE_WRITE_REMOTE)
+    before_append(worker, call->name);
+    if (remote)
         worker_commit(worker);
+    worker->silent = false;
     make(context, result);
+    call->batch.silent = worker->silent;
     /* make may have recorded values of its own: the buffer is shared. */
-    record_begin(worker, &call);
-    record_append(worker, &call, result);
-    if (durability == DURABLE_WRITE_REMOTE || durability == DURABLE_WRITE_BATCHED)
+    record_begin(worker, call);
+    record_append(worker, call, result);
+    if (remote)
         worker_commit(worker);
+}
+
+void durable_value(struct worker *worker, const char *record_name, enum durability durability,
+                   const struct cabi_type *request_type, const void *request, const struct cabi_type *result_type,
+                   void *result, void (*make)(void *context, void *result), void *context)
+{
+    struct record_call call = {.name = record_name,
+                               .durability = durability,
+                               .request_type = request_type,
+                               .request = request,
+                               .result_type = result_type};
+    GA_ASSERT(durability != DURABLE_WRITE_BATCHED);
+    record_value(worker, &call, result, make, context);
+}
+
+/* --- batches --- */
+
+enum durable_batch durable_batch_begin(struct worker *worker, uint64_t *begin_out)
+{
+    *begin_out = 0;
+    if (!worker->recording)
+        return DURABLE_BATCH_LIVE;
+    bool replayed = worker->replaying;
+    *begin_out = durable_mark(worker, OPLOG_BEGIN_REMOTE_WRITE, 0);
+    if (replayed)
+        return DURABLE_BATCH_RECORDED;
+    worker_commit(worker);
+    return DURABLE_BATCH_LIVE;
+}
+
+void durable_batch_value(struct worker *worker, uint64_t begin, const char *record_name,
+                         const struct cabi_type *request_type, const void *request,
+                         const struct cabi_type *result_type, void *result,
+                         void (*make)(void *context, void *result), void *context)
+{
+    struct record_call call = {.name = record_name,
+                               .durability = DURABLE_WRITE_BATCHED,
+                               .batch = {.begin = begin},
+                               .request_type = request_type,
+                               .request = request,
+                               .result_type = result_type};
+    record_value(worker, &call, result, make, context);
+}
+
+void durable_batch_silent(struct worker *worker)
+{
+    worker->silent = true;
+}
+
+void durable_batch_end(struct worker *worker, uint64_t begin)
+{
+    if (!worker->recording)
+        return;
+    (void)durable_mark(worker, OPLOG_END_REMOTE_WRITE, begin);
+    durable_commit(worker);
 }
 
 uint64_t durable_index(struct worker *worker)

@@ -19,6 +19,47 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
                    const struct cabi_type *request_type, const void *request, const struct cabi_type *result_type,
                    void *result, void (*make)(void *context, void *result), void *context);
 
+/*
+ * Batches: one effect on the world with several results, like an HTTP exchange. Its begin is durable before the effect, its end
+ * before anything goes on that could rely on it not being repeated.
+ *
+ *   BeginRemoteWrite                                      durable_batch_begin, committed
+ *   ImportedFunctionInvoked, WriteRemoteBatched(begin)    durable_batch_value, as often as there are results
+ *   EndRemoteWrite{begin}                                 durable_batch_end, committed
+ *
+ * (Golem's entries. It commits each value and not the end; but only the end says that there is nothing to repeat, and a
+ * value that is to be seen elsewhere is committed by what carries it there.)
+ *
+ * After a crash an unfinished batch is had again where that is no contradiction to what was seen of it. If none of its results
+ * was given to the guest, the effect is simply had when the worker is live (DEFERRED). If some were, the guest
+ * forgets them: a Jump hides all entries behind the begin, and the guest goes on live from there (LIVE). But not if
+ * others can see what happened behind the begin, or if that is not of the invocation under way: then the batch is LOST.
+ */
+enum durable_batch {
+    DURABLE_BATCH_LIVE,     /* the effect is to be had now */
+    DURABLE_BATCH_RECORDED, /* replay: finished; all its results are in the oplog, there is to be no effect */
+    DURABLE_BATCH_DEFERRED, /* replay: unfinished, nothing of its results was given: the effect is to be had when the first result
+                               is made (make of a durable_batch_value, or whatever else comes when the worker is live) */
+    DURABLE_BATCH_LOST      /* replay: unfinished, part of its results was given, and it cannot be repeated: what is made
+                               of it, live, are errors */
+};
+
+/* begin_out: the batch's begin, 0 if nothing is recorded (always LIVE then). When it returns LIVE, the begin is durable. */
+enum durable_batch durable_batch_begin(struct worker *worker, uint64_t *begin_out);
+
+/* Like durable_value, as part of the batch. */
+void durable_batch_value(struct worker *worker, uint64_t begin, const char *record_name,
+                         const struct cabi_type *request_type, const void *request,
+                         const struct cabi_type *result_type, void *result,
+                         void (*make)(void *context, void *result), void *context);
+
+/* For `make` of durable_batch_value: what it gives tells nothing of the effect (a poll that found it pending). A batch of which
+ * only such values were given is DEFERRED. */
+void durable_batch_silent(struct worker *worker);
+
+/* Nothing more will come of the batch. To be called once for each begin, in replay too. */
+void durable_batch_end(struct worker *worker, uint64_t begin);
+
 /* Index of the last entry (Golem's "current oplog index"). */
 uint64_t durable_index(struct worker *worker);
 

@@ -23,7 +23,7 @@ enum durability {
     DURABLE_WRITE_LOCAL,   /* recorded, buffered */
     DURABLE_READ_REMOTE,   /* recorded, buffered */
     DURABLE_WRITE_REMOTE,  /* recorded; all before is durable first, and the result is committed before the guest goes on */
-    DURABLE_WRITE_BATCHED, /* recorded as part of a begin/end region */
+    DURABLE_WRITE_BATCHED, /* recorded as part of a batch: by durable_batch_value only */
     DURABLE_CUSTOM,        /* deals with the oplog itself (durable.h) */
     DURABLE_WRITE_DERIVED  /* recorded, buffered: a remote write to Golem, but without an effect outside of the worker */
 };
@@ -45,7 +45,8 @@ struct ga_arena *worker_scratch(struct worker *worker); /* reset after each host
 void *worker_alloc(struct worker *worker, size_t size); /* from it, zeroed, aligned 16 */
 struct cabi_string worker_string(struct worker *worker, const char *text); /* a copy in it */
 
-/* The worker is not live: results come from the oplog. Only custom functions need to ask. */
+/* The worker is not live: results come from the oplog, or (at the end of verify, in a start image) nothing may be done that
+ * has any. Only custom functions, and what they do between calls, need to ask: no effect on the world while it is true. */
 bool worker_replaying(struct worker *worker);
 
 /* From now on no checkpoint of this instance is taken: its files differ from those that a restore would give it. */
@@ -103,6 +104,9 @@ void *host_resource_new(struct worker *worker, const struct host_resource_type *
 void *host_resource_get(struct worker *worker, const struct host_resource_type *type, uint32_t rep); /* traps if it is none */
 void host_resource_drop(struct worker *worker, const struct host_resource_type *type, uint32_t rep);
 void **host_resource_live(struct worker *worker, uint32_t rep); /* the live part's slot */
+/* While true, no checkpoint is taken: the live part is in a state that cannot be made again (an open socket, an exchange
+ * under way). Of this process: gone after a restore, as the live part is, and when the resource is dropped. */
+void host_resource_forbid_checkpoints(struct worker *worker, uint32_t rep, bool forbid);
 /* A child (pollable of a stream) keeps its parent from being dropped: dropping the parent first traps. */
 void host_resource_set_parent(struct worker *worker, uint32_t child_rep, uint32_t parent_rep);
 

@@ -4,7 +4,8 @@
  * Invariants: entry 0 is never used; a free entry has type NULL and names in `parent` the free entry that was freed
  * before it, beginning with free_head; child_count is the number of entries that name this one as parent;
  * `forbidding` counts the entries whose type forbids checkpoints. All of it follows from the calls alone, so replay
- * builds the same table again.
+ * builds the same table again. What forbids checkpoints for a while is a live part, and is kept as those are:
+ * worker->live_forbidding counts.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,19 +18,35 @@
 enum { FIRST_CAPACITY = 16, LIVE_PAGE = 1024, LIVE_PAGES = GA_MAX_HOST_RESOURCES / LIVE_PAGE + 1 };
 
 /* Slots never move, so that a function may keep the address while it makes other resources. */
-static void **live_pages[LIVE_PAGES];
+struct live_slot {
+    void *part;
+    bool forbids;
+};
+static struct live_slot *live_pages[LIVE_PAGES];
 
-void **host_resource_live(struct worker *worker, uint32_t rep)
+static struct live_slot *live_slot(uint32_t rep)
 {
-    (void)worker;
     GA_ASSERT(rep && rep < STATE->host_resources.count);
-    void ***page = &live_pages[rep / LIVE_PAGE];
+    struct live_slot **page = &live_pages[rep / LIVE_PAGE];
     if (!*page) {
         *page = calloc(LIVE_PAGE, sizeof **page);
         if (!*page)
             ga_out_of_memory("host resources");
     }
     return &(*page)[rep % LIVE_PAGE];
+}
+
+void **host_resource_live(struct worker *worker, uint32_t rep)
+{
+    (void)worker;
+    return &live_slot(rep)->part;
+}
+
+void host_resource_forbid_checkpoints(struct worker *worker, uint32_t rep, bool forbid)
+{
+    struct live_slot *slot = live_slot(rep);
+    worker->live_forbidding += (uint32_t)forbid - (uint32_t)slot->forbids;
+    slot->forbids = forbid;
 }
 
 static void grow(struct host_resource_table *table)
@@ -100,6 +117,7 @@ void host_resource_drop(struct worker *worker, const struct host_resource_type *
     if (type->drop)
         type->drop(worker, rep, entry->record, *live);
     *live = NULL;
+    host_resource_forbid_checkpoints(worker, rep, false);
     entry = entry_of(type, rep); /* drop may have made the table grow */
     if (entry->parent)
         table->entries[entry->parent].child_count--;

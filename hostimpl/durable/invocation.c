@@ -656,7 +656,7 @@ struct printed_type {
 
 static struct printed_type type_of_import(const struct oplog_value *values, uint32_t field)
 {
-    enum { FUNCTION = 1, REQUEST = 2 };
+    enum { FUNCTION = 1, REQUEST = 3 };
     const struct cabi_func_type *type = recorded_type(&values[FUNCTION]);
     if (!type)
         return (struct printed_type){0};

@@ -14,6 +14,7 @@
  *   ...       the body: the kind's fields, in the order of the table below, one behind the other
  *
  *   U64       unsigned LEB128
+ *   INDEX     the same
  *   DIGEST    8 bytes, little endian
  *   TEXT      LEB128 size, UTF-8
  *   TEXTS     LEB128 count, TEXTs
@@ -26,6 +27,9 @@
  *
  *   LEB128    0: a CHOICE and a TEXT follow. n + 1: they are those that follow in the ImportedFunctionInvoked that begins at
  *             byte n of the chunk, before this entry
+ *
+ * The INDEX behind it is there only in a WriteRemoteBatched: LEB128, twice the index, plus 1 if the response tells
+ * nothing of what the batch does.
  *
  * A call of a few bytes of payload so takes 8 or 9 bytes more than that. (A writer may write a callee again; ours does
  * when its few slots are taken by others.)
@@ -63,7 +67,8 @@ static const char *const PERSISTENCE_LEVELS[] = {"PersistNothing", "PersistRemot
 FIELDS(CREATE, {"workerName", OPLOG_TEXT, 0}, {"componentId", OPLOG_TEXT, 0}, {"componentHash", OPLOG_TEXT, 0},
        {"componentVersion", OPLOG_U64, 0}, {"args", OPLOG_TEXTS, 0}, {"env", OPLOG_TEXTS, 0}, {"parent", OPLOG_TEXT, 0});
 FIELDS(IMPORTED_FUNCTION_INVOKED, {"wrappedFunctionType", OPLOG_CHOICE, FUNCTION_TYPES},
-       {"functionName", OPLOG_TEXT, 0}, {"request", OPLOG_REQUEST, 0}, {"response", OPLOG_VALUE, 0});
+       {"functionName", OPLOG_TEXT, 0}, {"beginIndex", OPLOG_INDEX, 0}, {"request", OPLOG_REQUEST, 0},
+       {"response", OPLOG_VALUE, 0});
 FIELDS(EXPORTED_FUNCTION_INVOKED, {"functionName", OPLOG_TEXT, 0}, {"idempotencyKey", OPLOG_TEXT, 0},
        {"traceId", OPLOG_TEXT, 0}, {"request", OPLOG_VALUE, 0});
 FIELDS(EXPORTED_FUNCTION_COMPLETED, {"consumedFuel", OPLOG_U64, 0}, {"response", OPLOG_VALUE, 0});
@@ -257,13 +262,16 @@ static void put_callee(struct oplog_tail *tail, size_t begun, uint8_t durability
     ga_buf_text(buf, name);
 }
 
-void oplog_put_call(struct oplog_tail *tail, size_t begun, uint8_t durability, const char *name, const void *request,
-                    size_t request_size)
+void oplog_put_call(struct oplog_tail *tail, size_t begun, uint8_t durability, const char *name,
+                    struct oplog_batch batch, const void *request, size_t request_size)
 {
     put_callee(tail, begun, durability, name);
     struct ga_buf *buf = &tail->buf;
-    reserve(buf, LEB_BYTES + OPLOG_REQUEST_BYTES);
-    uint8_t *at = put_leb(buf->data + buf->size, request_size);
+    reserve(buf, 2 * LEB_BYTES + OPLOG_REQUEST_BYTES);
+    uint8_t *at = buf->data + buf->size;
+    if (durability == OPLOG_BATCHED)
+        at = put_leb(at, 2 * batch.begin + batch.silent);
+    at = put_leb(at, request_size);
     if (request_size > OPLOG_REQUEST_BYTES) {
         store_u64(at, oplog_request_digest(request, request_size));
         at += sizeof(uint64_t);
@@ -283,7 +291,8 @@ static void put_bytes(struct ga_buf *buf, const struct oplog_value *value)
 static void put_field(struct ga_buf *buf, const struct oplog_field *field, const struct oplog_value *value, bool last)
 {
     switch (field->type) {
-    case OPLOG_U64: ga_buf_leb_u(buf, value->number); break;
+    case OPLOG_U64:
+    case OPLOG_INDEX: ga_buf_leb_u(buf, value->number); break;
     case OPLOG_DIGEST: ga_buf_le(buf, value->number, 8); break;
     case OPLOG_CHOICE: ga_buf_u8(buf, (uint8_t)value->number); break;
     case OPLOG_TEXT: put_bytes(buf, value); break;
@@ -414,7 +423,8 @@ static void read_field(struct ga_reader *reader, const struct oplog_field *field
 {
     *out = (struct oplog_value){0};
     switch (field->type) {
-    case OPLOG_U64: out->number = ga_read_leb_u(reader, 64); break;
+    case OPLOG_U64:
+    case OPLOG_INDEX: out->number = ga_read_leb_u(reader, 64); break;
     case OPLOG_DIGEST: out->number = ga_read_le(reader, 8); break;
     case OPLOG_CHOICE: out->number = ga_read_u8(reader); break;
     case OPLOG_TEXT: read_bytes(reader, ga_read_leb_u(reader, 32), out); break;
@@ -461,6 +471,8 @@ bool oplog_decode_call(const struct oplog_entry *entry, struct oplog_call *out)
         read_callee_here(&reader, out);
     else if (!read_callee_at(entry->chunk, reference - 1, entry->body, out))
         return false;
+    uint64_t batch = out->durability == OPLOG_BATCHED ? ga_read_leb_u(&reader, 64) : 0;
+    out->batch = (struct oplog_batch){batch / 2, batch & 1};
     out->request_size = ga_read_leb_u(&reader, 32);
     bool large = out->request_size > OPLOG_REQUEST_BYTES;
     out->request = large ? NULL : ga_read_bytes(&reader, out->request_size);
@@ -477,8 +489,9 @@ static bool decode_call_fields(const struct oplog_entry *entry, struct oplog_val
         return false;
     values[0] = oplog_number(call.durability);
     values[1] = oplog_bytes(call.name, call.name_size);
-    values[2] = (struct oplog_value){call.request_digest, call.request, call.request_size};
-    values[3] = oplog_bytes(call.response, call.response_size);
+    values[2] = oplog_number(call.batch.begin);
+    values[3] = (struct oplog_value){call.request_digest, call.request, call.request_size};
+    values[4] = oplog_bytes(call.response, call.response_size);
     return true;
 }
 
@@ -587,7 +600,8 @@ static void print_field(const struct oplog_printer *printer, const struct oplog_
     const struct oplog_field *field = &oplog_kind_info(entry->kind)->fields[index];
     const struct oplog_value *value = &values[index];
     switch (field->type) {
-    case OPLOG_U64: ga_buf_printf(out, "%" PRIu64, value->number); break;
+    case OPLOG_U64:
+    case OPLOG_INDEX: ga_buf_printf(out, "%" PRIu64, value->number); break;
     case OPLOG_DIGEST: ga_buf_printf(out, printer->json ? "\"%016" PRIx64 "\"" : "%016" PRIx64, value->number); break;
     case OPLOG_CHOICE: print_choice(out, field, value->number, printer->json); break;
     case OPLOG_TEXT: oplog_json_string(out, value->data, value->size); break;
@@ -619,6 +633,8 @@ void oplog_print(const struct oplog_printer *printer, const struct oplog_entry *
     print_time(out, entry->time_us);
     ga_buf_printf(out, printer->json ? "\"" : " %s", info->name);
     for (uint32_t i = 0; whole && i < info->field_count; i++) {
+        if (info->fields[i].type == OPLOG_INDEX && !values[i].number)
+            continue;
         ga_buf_printf(out, printer->json ? ",\"%s\":" : " %s=", info->fields[i].name);
         print_field(printer, entry, values, i, out);
     }

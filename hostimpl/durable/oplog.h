@@ -59,6 +59,7 @@ enum oplog_kind {
 /* How a field of a body is encoded and printed; see oplog.c. */
 enum oplog_field_type {
     OPLOG_U64,
+    OPLOG_INDEX,  /* of another entry; 0: none, and not printed */
     OPLOG_DIGEST, /* 64 bits, printed in hex */
     OPLOG_TEXT,
     OPLOG_TEXTS,
@@ -82,7 +83,7 @@ struct oplog_field {
 
 /* A decoded field. Bytes point into the entry. */
 struct oplog_value {
-    uint64_t number;     /* U64, DIGEST, CHOICE; TEXTS: how many; REQUEST: its digest if it is large, else 0 */
+    uint64_t number;     /* U64, INDEX, DIGEST, CHOICE; TEXTS: how many; REQUEST: its digest if it is large, else 0 */
     const uint8_t *data; /* TEXT, VALUE, REQUEST (NULL if it is large); TEXTS: each a LEB128 size and bytes */
     size_t size;         /* REQUEST: also of a large one */
 };
@@ -144,12 +145,21 @@ struct oplog_value oplog_bytes(const void *data, size_t size);
 /* Encodes `count` texts into out (kept by the caller until the append). */
 struct oplog_value oplog_texts(const char *const *texts, uint32_t count, struct ga_buf *out);
 
+/* What a call recorded as OPLOG_BATCHED belongs to. */
+struct oplog_batch {
+    uint64_t begin; /* its BeginRemoteWrite; 0: none */
+    bool silent;    /* the response tells nothing of what the batch does (a poll that found it pending) */
+};
+
+enum { OPLOG_BATCHED = 6 /* DURABLE_WRITE_BATCHED */ };
+
 /*
  * The one that counts: a recorded call, between begin and end. name lives and keeps its contents as long as the tail, which knows
- * it again by its address. The response is appended by the caller directly behind (cabi_encode).
+ * it again by its address. batch: of one recorded as OPLOG_BATCHED, else {0}. The response is appended by the caller
+ * directly behind (cabi_encode).
  */
-void oplog_put_call(struct oplog_tail *tail, size_t begun, uint8_t durability, const char *name, const void *request,
-                    size_t request_size);
+void oplog_put_call(struct oplog_tail *tail, size_t begun, uint8_t durability, const char *name,
+                    struct oplog_batch batch, const void *request, size_t request_size);
 
 /* What is kept of a large request. */
 uint64_t oplog_request_digest(const void *request, size_t size);
@@ -187,6 +197,7 @@ struct oplog_call {
     const char *name;
     size_t name_size;
     uint8_t durability;
+    struct oplog_batch batch;
     const uint8_t *request; /* NULL if it is large: then there is its digest */
     uint64_t request_size, request_digest;
     const uint8_t *response;

@@ -21,6 +21,8 @@ void record_begin(struct worker *worker, const struct record_call *call)
         cabi_encode(call->request_type, call->request, &worker->request);
 }
 
+_Static_assert(OPLOG_BATCHED == (int)DURABLE_WRITE_BATCHED, "the oplog has it under this number");
+
 void record_append(struct worker *worker, const struct record_call *call, const void *result)
 {
     struct journal *journal = &worker->journal;
@@ -28,7 +30,7 @@ void record_append(struct worker *worker, const struct record_call *call, const 
     size_t begun = oplog_begin(&journal->tail, OPLOG_IMPORTED_FUNCTION_INVOKED, now_us);
     if (!journal->waiting_since_us)
         journal->waiting_since_us = now_us;
-    oplog_put_call(&journal->tail, begun, (uint8_t)call->durability, call->name, worker->request.data,
+    oplog_put_call(&journal->tail, begun, (uint8_t)call->durability, call->name, call->batch, worker->request.data,
                    worker->request.size);
     if (call->result_type)
         cabi_encode(call->result_type, result, &journal->tail.buf);
@@ -105,13 +107,17 @@ static struct oplog_entry take(struct worker *worker)
     return entry;
 }
 
-struct oplog_entry record_take_kind(struct worker *worker, enum oplog_kind kind)
+uint64_t record_take_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument)
 {
+    const struct oplog_kind_info *info = oplog_kind_info(kind);
     struct oplog_entry entry = take(worker);
-    if (entry.kind == kind)
-        return entry;
+    struct oplog_value values[OPLOG_MAX_FIELDS];
+    if (entry.kind == kind && oplog_decode(&entry, values) && (!info->field_count || values[0].number == argument))
+        return entry.index;
     struct ga_buf asked = {0};
-    ga_buf_text(&asked, oplog_kind_info(kind)->name);
+    ga_buf_text(&asked, info->name);
+    if (info->field_count)
+        ga_buf_printf(&asked, " %" PRIu64, argument);
     ga_buf_cstr(&asked);
     diverge(worker, &entry, "", NULL, &asked);
 }
@@ -141,7 +147,8 @@ void record_take(struct worker *worker, const struct record_call *call, void *re
         diverge_call(worker, &entry, call);
     if (!oplog_decode_call(&entry, &recorded))
         malformed(worker, &entry);
-    bool same = recorded.name_size == strlen(call->name) && memcmp(recorded.name, call->name, recorded.name_size) == 0;
+    bool same = recorded.name_size == strlen(call->name) &&
+                memcmp(recorded.name, call->name, recorded.name_size) == 0 && recorded.batch.begin == call->batch.begin;
     if (!same || !request_is_same(&recorded, &worker->request))
         diverge_call(worker, &entry, call);
     struct ga_reader reader = {.start = recorded.response,

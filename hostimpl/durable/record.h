@@ -7,6 +7,7 @@
 struct record_call {
     const char *name;
     enum durability durability;
+    struct oplog_batch batch; /* of DURABLE_WRITE_BATCHED */
     const struct cabi_type *request_type; /* NULL: no arguments */
     const void *request;
     const struct cabi_type *result_type; /* NULL: no result */
@@ -22,8 +23,8 @@ void record_append(struct worker *worker, const struct record_call *call, const 
  * abandons the guest. */
 void record_take(struct worker *worker, const struct record_call *call, void *result_out);
 
-/* In replay: takes the next entry, which must be of that kind. */
-struct oplog_entry record_take_kind(struct worker *worker, enum oplog_kind kind);
+/* In replay: takes the next entry, which must be of that kind and, if it has a field, have this number. Returns its index. */
+uint64_t record_take_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument);
 
 /* Something that cannot be recorded is about to happen: verify stops here, a start image is given up. */
 void record_refuse_when_leaving(struct worker *worker, const char *what);

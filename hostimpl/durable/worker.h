@@ -96,7 +96,9 @@ struct worker {
     bool recording;        /* host calls go into an oplog */
     bool replaying;        /* ... and come from it: entries remain that the guest must ask for */
     bool leaving;          /* nothing may be recorded any more: verify is at the end, or a start image is made */
+    bool silent;           /* durable_batch_silent, of the value that is being made */
     uint32_t calls_inside; /* host calls under way */
+    uint32_t live_forbidding; /* host resources whose live part forbids checkpoints */
     struct ga_arena scratch;
     struct ga_buf request;
     struct journal journal;

@@ -41,7 +41,7 @@ bool worker_may_checkpoint(const struct worker *worker, const char **reason_out)
         reason = "it has failed or exited";
     else if (STATE->checkpoints_forbidden)
         reason = "it has changed its files";
-    else if (STATE->host_resources.forbidding)
+    else if (STATE->host_resources.forbidding || worker->live_forbidding)
         reason = "it holds a resource of the host that cannot be made again";
     else if (worker->replaying || worker->replay.reading)
         reason = "it replays";

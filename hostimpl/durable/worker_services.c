@@ -25,7 +25,7 @@ struct cabi_string worker_string(struct worker *worker, const char *text)
 
 bool worker_replaying(struct worker *worker)
 {
-    return worker->replaying;
+    return worker->replaying || worker->leaving;
 }
 
 void worker_forbid_checkpoints(struct worker *worker)

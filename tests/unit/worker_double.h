@@ -19,7 +19,7 @@
  * To be included by one file of a test program.
  */
 struct double_entry {
-    char name[80]; /* of a recorded call; "NoOp" for marks */
+    char name[80]; /* of a recorded call; "NoOp", "EndRemoteWrite 3" for marks */
     struct ga_buf request, response;
 };
 
@@ -27,6 +27,7 @@ struct double_resource {
     const struct host_resource_type *type;
     void *record, *live;
     uint32_t parent, children;
+    bool forbids;
 };
 
 struct double_promise {
@@ -46,7 +47,8 @@ struct worker {
     char logged[256];
     struct double_entry entries[64];
     uint32_t entry_count, position; /* position < entry_count: replay */
-    unsigned commits;
+    unsigned commits, silent_values;
+    uint64_t last_batch; /* of the last durable_batch_value */
     struct double_resource resources[256];
     struct double_promise promises[8];
     uint32_t promise_count;
@@ -190,7 +192,8 @@ void *host_resource_new(struct worker *worker, const struct host_resource_type *
     uint32_t rep = 1;
     while (double_resource(rep)->type != NULL)
         rep++;
-    worker->resources[rep] = (struct double_resource){type, calloc(1, type->record_size + 1), NULL, 0, 0};
+    worker->resources[rep] =
+        (struct double_resource){.type = type, .record = calloc(1, type->record_size + 1)};
     *rep_out = rep;
     return worker->resources[rep].record;
 }
@@ -220,6 +223,12 @@ void **host_resource_live(struct worker *worker, uint32_t rep)
 {
     (void)worker;
     return &double_resource(rep)->live;
+}
+
+void host_resource_forbid_checkpoints(struct worker *worker, uint32_t rep, bool forbid)
+{
+    (void)worker;
+    double_resource(rep)->forbids = forbid;
 }
 
 void host_resource_set_parent(struct worker *worker, uint32_t child_rep, uint32_t parent_rep)
@@ -256,13 +265,40 @@ static struct double_entry *double_append(const char *name)
 
 uint64_t durable_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument)
 {
-    (void)argument;
-    cr_assert_eq(kind, OPLOG_NO_OP);
+    char name[80];
+    snprintf(name, sizeof name, kind == OPLOG_END_REMOTE_WRITE ? "%s %llu" : "%s", oplog_kind_info(kind)->name,
+             (unsigned long long)argument);
     if (worker_replaying(worker))
-        (void)double_take("NoOp");
+        (void)double_take(name);
     else
-        (void)double_append("NoOp");
+        (void)double_append(name);
     return worker->position;
+}
+
+enum durable_batch durable_batch_begin(struct worker *worker, uint64_t *begin_out)
+{
+    *begin_out = worker->command ? 0 : durable_mark(worker, OPLOG_BEGIN_REMOTE_WRITE, 0);
+    return worker_replaying(worker) ? DURABLE_BATCH_RECORDED : DURABLE_BATCH_LIVE;
+}
+
+void durable_batch_end(struct worker *worker, uint64_t begin)
+{
+    if (!worker->command)
+        (void)durable_mark(worker, OPLOG_END_REMOTE_WRITE, begin);
+}
+
+void durable_batch_silent(struct worker *worker)
+{
+    worker->silent_values++;
+}
+
+void durable_batch_value(struct worker *worker, uint64_t begin, const char *record_name,
+                         const struct cabi_type *request_type, const void *request,
+                         const struct cabi_type *result_type, void *result,
+                         void (*make)(void *context, void *result), void *context)
+{
+    worker->last_batch = begin;
+    durable_value(worker, record_name, DURABLE_WRITE_BATCHED, request_type, request, result_type, result, make, context);
 }
 
 void durable_value(struct worker *worker, const char *record_name, enum durability durability,

@@ -13,7 +13,6 @@ static const struct {
     {"read-remote", "DURABLE_READ_REMOTE", true},
     {"write-remote", "DURABLE_WRITE_REMOTE", true},
     {"write-derived", "DURABLE_WRITE_DERIVED", true},
-    {"write-batched", "DURABLE_WRITE_BATCHED", true},
     {"custom", "DURABLE_CUSTOM", false},
 };
 
