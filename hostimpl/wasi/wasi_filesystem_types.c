@@ -775,6 +775,8 @@ void wasi_filesystem_types_filesystem_error_code(struct worker *worker, uint32_t
                                                  struct option_wasi_filesystem_types_error_code *result_out)
 {
     const struct wasi_error *error = host_resource_get(worker, &wasi_io_error_error_type, err);
+    if (error->kind != &wasi_error_errno)
+        return;
     result_out->tag = 1;
-    result_out->value.some = wasi_error_code(error->error);
+    result_out->value.some = wasi_error_code(error->code);
 }

@@ -5,7 +5,8 @@
 /*
  * What was ready is recorded, so replay does not wait. A worker that only sleeps, and for long, does not keep its process: it
  * is suspended and woken at the deadline (Golem's rule). A wait that would be missed after a crash is preceded by a
- * commit: the deadline it waits for must be on disk, or the sleep would begin anew.
+ * commit: the deadline it waits for must be on disk, or the sleep would begin anew; and a worker that waits for the
+ * world for hours must not lose what it did before.
  */
 static const uint64_t suspend_ns = 10u * 1000000000ull;
 static const uint64_t commit_ns = 10u * 1000000ull;
@@ -48,7 +49,7 @@ const struct wasi_pollable_ops wasi_pollable_timer = {.ready = timer_ready};
 /* A poll under way. */
 struct wait {
     struct worker *worker;
-    const uint32_t *reps;
+    const struct wasi_pollable **pollables;
     uint32_t count;
     struct pollfd *fds;
     uint32_t fd_count;
@@ -57,15 +58,20 @@ struct wait {
     uint32_t ready_count;
 };
 
+static void wait_init(struct wait *wait, struct worker *worker, size_t count)
+{
+    *wait = (struct wait){.worker = worker, .count = (uint32_t)count};
+    wait->pollables = worker_alloc(worker, count * sizeof *wait->pollables);
+    wait->fds = worker_alloc(worker, count * sizeof *wait->fds);
+    wait->ready = worker_alloc(worker, count * sizeof *wait->ready);
+}
+
 static void wait_collect_ready(struct wait *wait)
 {
     wait->ready_count = 0;
-    for (uint32_t i = 0; i < wait->count; i++) {
-        const struct wasi_pollable *pollable =
-            host_resource_get(wait->worker, &wasi_io_poll_pollable_type, wait->reps[i]);
-        if (pollable->ops->ready(wait->worker, pollable))
+    for (uint32_t i = 0; i < wait->count; i++)
+        if (wait->pollables[i]->ops->ready(wait->worker, wait->pollables[i]))
             wait->ready[wait->ready_count++] = i;
-    }
 }
 
 /* Each fd once: a guest may name a pollable as often as it likes, poll(2) takes no more entries than there may be fds. */
@@ -80,20 +86,23 @@ static void wait_add_fd(struct wait *wait, int fd, short events)
     wait->fds[wait->fd_count++] = (struct pollfd){.fd = fd, .events = events};
 }
 
+/* What has nothing to wait for any more is ready. */
 static void wait_collect_causes(struct wait *wait)
 {
     wait->fd_count = 0;
     wait->deadline_ns = IO_CLOCK_NEVER;
     for (uint32_t i = 0; i < wait->count; i++) {
-        const struct wasi_pollable *pollable =
-            host_resource_get(wait->worker, &wasi_io_poll_pollable_type, wait->reps[i]);
+        const struct wasi_pollable *pollable = wait->pollables[i];
         if (pollable->deadline_ns < wait->deadline_ns)
             wait->deadline_ns = pollable->deadline_ns;
         if (pollable->ops->wait == NULL)
             continue;
-        short events;
+        short events = 0;
         int fd = pollable->ops->wait(wait->worker, pollable, &events);
-        wait_add_fd(wait, fd, events);
+        if (fd >= 0)
+            wait_add_fd(wait, fd, events);
+        else
+            wait->ready[wait->ready_count++] = i;
     }
 }
 
@@ -108,28 +117,46 @@ static uint64_t wall_time_after(uint64_t ns)
     return __builtin_add_overflow(io_clock_wall_ns(), ns, &time) ? UINT64_MAX : time;
 }
 
-/* Before a durable worker blocks. May not return. */
-static void wait_prepare(struct wait *wait)
+/* A durable worker blocks: suspended, which does not return, or committed. What answers soon saves the commit. */
+static void wait_durably(struct wait *wait)
 {
     uint64_t now = io_clock_monotonic_ns();
     uint64_t left = wait->deadline_ns > now ? wait->deadline_ns - now : 0;
     if (wait->fd_count == 0 && wait->deadline_ns != IO_CLOCK_NEVER && left >= suspend_ns)
         durable_suspend(wait->worker, wall_time_after(left));
-    if (left >= commit_ns)
+    if (left < commit_ns)
+        return;
+    if (wait->fd_count == 0 || io_clock_poll(wait->fds, wait->fd_count, now + commit_ns) == 0)
         durable_commit(wait->worker);
+}
+
+static void wait_until_ready(struct wait *wait)
+{
+    for (wait_collect_ready(wait); wait->ready_count == 0; wait_collect_ready(wait)) {
+        wait_collect_causes(wait);
+        if (wait->ready_count > 0)
+            return;
+        if (is_durable(wait->worker))
+            wait_durably(wait);
+        (void)io_clock_poll(wait->fds, wait->fd_count, wait->deadline_ns);
+    }
+}
+
+void wasi_pollable_wait(struct worker *worker, const struct wasi_pollable *pollable)
+{
+    struct wait wait;
+    wait_init(&wait, worker, 1);
+    wait.pollables[0] = pollable;
+    wait_until_ready(&wait);
 }
 
 static void poll_now(struct worker *worker, const uint32_t *reps, size_t count, struct cabi_list *result_out)
 {
-    struct wait wait = {.worker = worker, .reps = reps, .count = (uint32_t)count};
-    wait.fds = worker_alloc(worker, count * sizeof *wait.fds);
-    wait.ready = worker_alloc(worker, count * sizeof *wait.ready);
-    for (wait_collect_ready(&wait); wait.ready_count == 0; wait_collect_ready(&wait)) {
-        wait_collect_causes(&wait);
-        if (is_durable(worker))
-            wait_prepare(&wait);
-        (void)io_clock_poll(wait.fds, wait.fd_count, wait.deadline_ns);
-    }
+    struct wait wait;
+    wait_init(&wait, worker, count);
+    for (size_t i = 0; i < count; i++)
+        wait.pollables[i] = host_resource_get(worker, &wasi_io_poll_pollable_type, reps[i]);
+    wait_until_ready(&wait);
     *result_out = (struct cabi_list){wait.ready, wait.ready_count};
 }
 

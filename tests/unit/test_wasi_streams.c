@@ -50,7 +50,8 @@ static void count_drop(struct worker *unused, struct wasi_input_stream *stream)
     script.drops++;
 }
 
-static const struct wasi_input_ops input_ops = {&wasi_pollable_always, scripted_read, scripted_wait, count_drop};
+static const struct wasi_input_ops input_ops = {
+    .pollable = &wasi_pollable_always, .read = scripted_read, .wait = scripted_wait, .drop = count_drop};
 
 static enum wasi_stream_state scripted_write(struct worker *unused, struct wasi_output_stream *stream, const void *data,
                                              size_t size, int *error_out)
@@ -64,7 +65,7 @@ static enum wasi_stream_state scripted_write(struct worker *unused, struct wasi_
     return WASI_STREAM_OK;
 }
 
-static const struct wasi_output_ops output_ops = {&wasi_pollable_always, scripted_write, NULL};
+static const struct wasi_output_ops output_ops = {.pollable = &wasi_pollable_always, .write = scripted_write};
 
 static uint32_t new_input(const char *data)
 {
