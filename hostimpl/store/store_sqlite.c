@@ -2,7 +2,7 @@
  * The embedded store: one SQLite database in the data directory.
  *
  *   DIR/golem.db              tables of store_schema.c; WAL, synchronous=FULL: a COMMIT that returned survives power loss
- *   DIR/workers/NAME-HASH/    one for each worker: `lock`, checkpoints, files. NAME is the worker's name with everything but
+ *   DIR/workers/NAME-HASH/    one for each worker: `lock`, `witness`, checkpoints, files. NAME is the worker's name with everything but
  *                             [A-Za-z0-9._-] replaced, at most 40 bytes; HASH tells apart what that makes equal
  *
  * Ownership. A worker is live in at most one process: the owner holds an open-file-description lock on
@@ -36,6 +36,7 @@
 #include "ga_hash.h"
 #include "ga_limits.h"
 #include "store_schema.h"
+#include "store_witness.h"
 
 enum { BUSY_TIMEOUT_MS = 10000, DIRECTORY_NAME_BYTES = 64 };
 
@@ -95,7 +96,7 @@ struct open_worker {
     struct store_worker worker;
     bool claimed; /* this process's epoch stands in the database */
     bool exists;  /* the worker's row does */
-    int lock_fd, directory_fd;
+    int lock_fd, directory_fd, witness_fd;
     char name[GA_MAX_WORKER_NAME_BYTES + 1];
 };
 
@@ -339,8 +340,32 @@ static enum ga_status find_or_name_worker(struct store_sqlite *store, struct ope
     return GA_OK;
 }
 
+/* What the worker's last commit wrote and the database does not have is lost. */
+static enum ga_status hear_witness(struct store_sqlite *store, struct open_worker *worker, struct ga_report *report)
+{
+    struct store_witness witness;
+    const struct store_worker *found = &worker->worker;
+    worker->witness_fd = openat(worker->directory_fd, "witness", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (worker->witness_fd < 0)
+        return ga_report_errno(report, errno, "%s: cannot open the witness of worker \"%s\"", store->directory,
+                               worker->name);
+    if (!store_witness_read(worker->witness_fd, &witness) || (worker->exists && witness.worker_id != found->id))
+        return GA_OK;
+    if (witness.last_index > found->last_index)
+        return ga_report_set(report, GA_CORRUPT,
+                             "worker \"%s\", entry %" PRIu64 ": missing: the last commit wrote it, but the oplog ends with "
+                             "entry %" PRIu64,
+                             worker->name, witness.last_index, found->last_index);
+    if (witness.last_index == found->last_index && witness.last_hash != found->last_hash)
+        return ga_report_set(report, GA_CORRUPT, "worker \"%s\", entry %" PRIu64 ": is not what the last commit wrote",
+                             worker->name, witness.last_index);
+    return GA_OK;
+}
+
 static void free_worker(struct open_worker *worker)
 {
+    if (worker->witness_fd >= 0)
+        close(worker->witness_fd);
     if (worker->lock_fd >= 0)
         close(worker->lock_fd); /* releases the lock */
     if (worker->directory_fd >= 0)
@@ -357,7 +382,7 @@ static enum ga_status worker_open(struct store *base, const char *name, const st
     struct open_worker *worker = calloc(1, sizeof *worker);
     if (!worker)
         return ga_report_set(report, GA_NO_MEMORY, "out of memory");
-    worker->lock_fd = worker->directory_fd = -1;
+    worker->lock_fd = worker->directory_fd = worker->witness_fd = -1;
     memcpy(worker->name, name, strlen(name) + 1);
     /* The lock comes first: what is read after it, nobody else changes. */
     enum ga_status status = open_worker_directory(store, name, &worker->directory_fd, report);
@@ -365,6 +390,8 @@ static enum ga_status worker_open(struct store *base, const char *name, const st
         status = lock_worker(store, worker, report);
     if (status == GA_OK)
         status = find_or_name_worker(store, worker, wanted, report);
+    if (status == GA_OK)
+        status = hear_witness(store, worker, report);
     if (status != GA_OK) {
         free_worker(worker);
         return status;
@@ -502,6 +529,8 @@ static enum ga_status commit(struct store *base, uint64_t worker_id, const struc
         return status;
     }
     worker->exists = worker->claimed = true;
+    if (commit->chunk)
+        store_witness_write(worker->witness_fd, &(struct store_witness){worker_id, last, commit->chunk->hash});
     return GA_OK;
 }
 
@@ -530,6 +559,8 @@ static enum ga_status cut(struct store *base, uint64_t worker_id, uint64_t first
 {
     struct store_sqlite *store = self(base);
     char label[600];
+    if (!store_witness_clear(open_worker(store, worker_id)->witness_fd))
+        return ga_report_errno(report, errno, "%s: cannot clear a witness", store->directory);
     int code = begin(store);
     if (code == SQLITE_OK)
         code = write_cut(store, worker_id, first_index, shorter);

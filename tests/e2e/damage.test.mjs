@@ -264,6 +264,42 @@ test('an oplog row that is damaged in the middle is refused by entry, whatever b
     }
 });
 
+test('commits that a damaged WAL loses are missed, whatever bit it is', async (t) => {
+    const data = join(scratch(t), 'data');
+    const worker = new Worker(counter, data);
+    const session = worker.session(t);
+    for (let i = 1; i <= 4; i++) await session.call(`${COUNTER}.{inc-global-by}(${i})`);
+    await session.kill();
+    const { size } = statSync(join(data, 'golem.db-wal')), random = chance(9);
+    const check = (damaged, what) => {
+        const { status, stdout, stderr } = new Worker(counter, damaged).run('invoke', `${COUNTER}.{get-global-value}`);
+        assert.equal(status, 1, `${what}: ${stdout}${stderr}`);
+        assert.match(stderr, /"w", entry \d+: missing: the last commit wrote it, but the oplog ends with entry \d+/, what);
+    };
+    for (const at of [0, 9, 17, 31, 32, 40, 55, ...Array.from({ length: 20 }, () => Math.floor(random() * size)), size - 1]) {
+        const damaged = copyOf(t, data);
+        flip(join(damaged, 'golem.db-wal'), at, Math.floor(random() * 8));
+        check(damaged, `byte ${at} of ${size}`);
+    }
+    const without = copyOf(t, data);
+    rmSync(join(without, 'golem.db-wal'));
+    check(without, 'no WAL');
+    assert.equal(worker.invoke('value', `${COUNTER}.{get-global-value}`), '10', 'the undamaged one');
+});
+
+test('a witness that is old, torn or gone does no harm', (t) => {
+    const data = join(scratch(t), 'data');
+    const worker = countingWorker(data);
+    const witness = join(data, 'workers', readdirSync(join(data, 'workers'))[0], 'witness');
+    const bytes = readFileSync(witness);
+    worker.invoke('more', `${COUNTER}.{inc-global-by}`, '1');
+    for (const harm of [() => writeFileSync(witness, bytes), () => writeFileSync(witness, bytes.subarray(0, 9)),
+        () => writeFileSync(witness, Buffer.alloc(bytes.length)), () => flip(witness, 17), () => rmSync(witness)]) {
+        harm();
+        assert.equal(worker.run('invoke', `${COUNTER}.{get-global-value}`).stdout, '37\n');
+    }
+});
+
 test('rows that are missing, swapped, cut short or of another worker are refused by entry', (t) => {
     const folder = scratch(t), data = join(folder, 'data');
     countingWorker(data);
