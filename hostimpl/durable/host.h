@@ -45,6 +45,11 @@ struct ga_arena *worker_scratch(struct worker *worker); /* reset after each host
 void *worker_alloc(struct worker *worker, size_t size); /* from it, zeroed, aligned 16 */
 struct cabi_string worker_string(struct worker *worker, const char *text); /* a copy in it */
 
+/* Memory in the region, zeroed: for what a record of a host resource cannot hold itself. Who allocates frees, with the same size.
+ * Traps when there is none left. Sizes and order must follow from what the guest does, as all that is in the region. */
+void *worker_region_alloc(struct worker *worker, size_t size);
+void worker_region_free(struct worker *worker, void *block, size_t size); /* block may be NULL */
+
 /* The worker is not live: results come from the oplog, or (at the end of verify, in a start image) nothing may be done that
  * has any. Only custom functions, and what they do between calls, need to ask: no effect on the world while it is true. */
 bool worker_replaying(struct worker *worker);

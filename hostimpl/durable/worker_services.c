@@ -23,6 +23,21 @@ struct cabi_string worker_string(struct worker *worker, const char *text)
     return (struct cabi_string){ga_arena_strndup(&worker->scratch, text, size), size};
 }
 
+void *worker_region_alloc(struct worker *worker, size_t size)
+{
+    void *block = region_alloc(size);
+    if (block == NULL)
+        worker_trap(worker, "no memory for %zu bytes of the host", size);
+    return block;
+}
+
+void worker_region_free(struct worker *worker, void *block, size_t size)
+{
+    (void)worker;
+    if (block != NULL)
+        region_free(block, size);
+}
+
 bool worker_replaying(struct worker *worker)
 {
     return worker->replaying || worker->leaving;

@@ -58,6 +58,7 @@ struct worker {
 };
 
 static struct worker double_worker;
+static unsigned double_region_blocks; /* of worker_region_alloc, not yet freed */
 
 /* Runs a statement. What it did not survive is in double_worker.trap, "" if it did. */
 #define DOUBLE_CATCH(statement)                   \
@@ -106,6 +107,21 @@ void *worker_alloc(struct worker *worker, size_t size)
 struct cabi_string worker_string(struct worker *worker, const char *text)
 {
     return (struct cabi_string){ga_arena_strndup(&worker->scratch, text, strlen(text)), strlen(text)};
+}
+
+void *worker_region_alloc(struct worker *worker, size_t size)
+{
+    (void)worker;
+    double_region_blocks++;
+    return calloc(1, size + 1);
+}
+
+void worker_region_free(struct worker *worker, void *block, size_t size)
+{
+    (void)worker;
+    (void)size;
+    double_region_blocks -= block != NULL;
+    free(block);
 }
 
 bool worker_replaying(struct worker *worker)
