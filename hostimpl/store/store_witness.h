@@ -13,7 +13,7 @@
  * before it. After a power loss it may be old or torn, and then says nothing.
  */
 struct store_witness {
-    uint64_t worker_id, last_index, last_hash;
+    uint64_t worker_id, last_index;
 };
 
 /* False if there is none, or none that is whole. */
