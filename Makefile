@@ -61,7 +61,7 @@ GOLEM_AOT = $(BUILD)/bin/golem-aot
 RT_LIBRARY = $(BUILD)/lib/golem-aot/libgolemrt.a
 AOT_LIBRARY = $(BUILD)/obj/libgolemaot.a
 WITGEN_LIBRARY = $(BUILD)/obj/libwitgen.a
-RT_LIBS = -lsqlite3 -luuid -luv -lm
+RT_LIBS = -lsqlite3 -luuid -lm
 AOT_LIBS = -lcrypto -lpthread
 
 .DEFAULT_GOAL = all

@@ -78,6 +78,7 @@ static const char *executable_key(struct build *build)
     build_key_text(&key, build->tools.headers_identity);
     build_key_number(&key, (uint64_t)(int64_t)build->options->optimize);
     build_key_number(&key, build->options->allow_missing);
+    build_key_number(&key, build->options->dynamic);
     for (size_t i = 0; i < sizeof own_files / sizeof *own_files; i++) {
         file.size = 0;
         if (build_file_read(own_files[i], UINT32_MAX, &file, build->report) != GA_OK)
@@ -167,6 +168,7 @@ static struct build_source make_source(struct build *build)
                                   .cache = &build->cache,
                                   .pool = build->pool,
                                   .result = build->result,
+                                  .plan = build->plan,
                                   .glue = &build->glue,
                                   .wit = ga_buf_cstr(&build->wit)};
     uint32_t count = build->plan->modules.count;

@@ -282,9 +282,7 @@ static enum ga_status write_data(struct compilation *compilation, struct ga_repo
 
 static void queue_data(struct compilation *compilation)
 {
-    words flags = {0};
-    add_word(compilation->arena, &flags, ga_arena_printf(compilation->arena, "-Wa,-I,%s", compilation->directory));
-    add_object_job(compilation, c_path(compilation, "data", ".s"), NULL, &compilation->data_object, flags, 0);
+    add_object_job(compilation, c_path(compilation, "data", ".s"), NULL, &compilation->data_object, (words){0}, 0);
 }
 
 /* --- modules --- */

@@ -19,6 +19,7 @@ struct build_source {
     struct build_cache *cache;
     struct build_pool *pool;
     struct build_result *result;
+    const struct plan *plan;
     uint32_t module_count; /* distinct prefixes only */
     const struct core_prepared **prepared;
     const struct core_module **modules;

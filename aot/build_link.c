@@ -7,21 +7,34 @@
 #include <unistd.h>
 
 #include "build_files.h"
+#include "link.h"
 
 /*
- * -z now: no lazy binding, whose resolved addresses would be written while guests run. --as-needed: libraries of host
- * functions that the component does not import are not loaded. The build id (a hash of the contents) says which checkpoints
- * are ours.
+ * -z now: no lazy binding, whose resolved addresses would be written while guests run. --as-needed: libraries that the functions
+ * taken from the runtime library do not use are not loaded. The build id (a hash of the contents) says which checkpoints are ours.
  * -u golem_wit: keeps the WIT text, which nothing refers to.
  */
 static const char *const before_objects[] = {
     "-no-pie",         "-Wl,--gc-sections", "-Wl,-z,now", "-Wl,-z,noexecstack", "-Wl,--build-id=sha1",
     "-Wl,--as-needed", "-Wl,-u,golem_wit",  NULL};
-static const char *const libraries[] = {"-lsqlite3", "-luuid", "-luv", "-lcurl", "-lm", "-lpthread", NULL};
+
+/*
+ * An executable is linked statically: it starts in little more than half the time (the dynamic loader's work for SQLite takes as
+ * long as a small program), and needs nothing on the machine where it runs. But what imports these interfaces has to find the
+ * machine's own libraries: libcurl has too many to be linked in, and the resolver of names loads those that nsswitch.conf names.
+ */
+static const char *const libraries[] = {"-lsqlite3", "-luuid", "-lm", NULL};
+static const struct {
+    const char *interface;    /* begins the names of imported interfaces */
+    const char *libraries[3]; /* besides those above, until NULL */
+} dynamic[] = {
+    {"wasi:http/", {"-lcurl"}},
+    {"wasi:sockets/ip-name-lookup", {NULL}},
+};
 
 enum { IMAGE_ALIGNMENT = 4096 };
 
-/* ld's response file: one equation an argument. */
+/* A response file of the compiler's: one equation an argument. (Not of ld's, -Wl,@...: the path may have commas.) */
 static enum ga_status write_equations(const struct ga_buf *defsyms, const char *path, struct ga_report *report)
 {
     struct ga_buf text = {0};
@@ -30,7 +43,7 @@ static enum ga_status write_equations(const struct ga_buf *defsyms, const char *
         const char *line_end = memchr(at, '\n', (size_t)(end - at));
         size_t size = (size_t)((line_end ? line_end : end) - at);
         if (size)
-            ga_buf_printf(&text, "--defsym=%.*s\n", (int)size, at);
+            ga_buf_printf(&text, "-Wl,--defsym=%.*s\n", (int)size, at);
         at += size + 1;
     }
     enum ga_status status = build_file_write(path, text.data, text.size, report);
@@ -38,29 +51,59 @@ static enum ga_status write_equations(const struct ga_buf *defsyms, const char *
     return status;
 }
 
+static bool imports_from(const struct build_source *source, const char *interface)
+{
+    size_t size = strlen(interface);
+    for (uint32_t i = 0; i < source->plan->imports.count; i++) {
+        struct slice name = source->plan->imports.items[i].interface;
+        if (name.size >= size && memcmp(name.data, interface, size) == 0)
+            return true;
+    }
+    return false;
+}
+
+typedef GA_VEC(const char *) word_list;
+
+static void add(struct ga_arena *arena, word_list *words, const char *const *more)
+{
+    for (; *more; more++)
+        *GA_PUSH(arena, words) = *more;
+}
+
+static void add_libraries(const struct build_source *source, word_list *words)
+{
+    struct ga_arena *arena = source->arena;
+    bool is_static = !source->options->dynamic;
+    *GA_PUSH(arena, words) = source->tools->library;
+    for (size_t i = 0; i < sizeof dynamic / sizeof *dynamic; i++) {
+        if (!imports_from(source, dynamic[i].interface))
+            continue;
+        add(arena, words, dynamic[i].libraries);
+        is_static = false;
+    }
+    add(arena, words, libraries);
+    if (is_static)
+        *GA_PUSH(arena, words) = "-static";
+}
+
 enum ga_status build_link(const struct build_source *source, const struct build_objects *objects,
                           const struct ga_buf *defsyms, const char *path, struct ga_report *report)
 {
     struct ga_arena *arena = source->arena;
-    GA_VEC(const char *) arguments = {0};
+    word_list words = {0};
     const char *equations = build_cache_temporary(source->cache, arena, ".ld");
     enum ga_status status = write_equations(defsyms, equations, report);
-    for (uint32_t i = 0; i < source->tools->cc.count; i++)
-        *GA_PUSH(arena, &arguments) = source->tools->cc.items[i];
-    for (const char *const *word = before_objects; *word; word++)
-        *GA_PUSH(arena, &arguments) = *word;
-    *GA_PUSH(arena, &arguments) = ga_arena_printf(arena, "-Wl,@%s", equations);
-    *GA_PUSH(arena, &arguments) = "-o";
-    *GA_PUSH(arena, &arguments) = path;
-    for (uint32_t i = 0; i < objects->paths.count; i++)
-        *GA_PUSH(arena, &arguments) = objects->paths.items[i];
-    *GA_PUSH(arena, &arguments) = source->tools->library;
-    for (const char *const *word = libraries; *word; word++)
-        *GA_PUSH(arena, &arguments) = *word;
-    *GA_PUSH(arena, &arguments) = NULL;
     if (status != GA_OK)
         return status;
-    build_pool_add(source->pool, &(struct build_job){.arguments = arguments.items, .what = "linking", .pass_fd = -1});
+    for (uint32_t i = 0; i < source->tools->cc.count; i++)
+        *GA_PUSH(arena, &words) = source->tools->cc.items[i];
+    add(arena, &words, before_objects);
+    add(arena, &words, (const char *[]){ga_arena_printf(arena, "@%s", equations), "-o", path, NULL});
+    for (uint32_t i = 0; i < objects->paths.count; i++)
+        *GA_PUSH(arena, &words) = objects->paths.items[i];
+    add_libraries(source, &words);
+    *GA_PUSH(arena, &words) = NULL;
+    build_pool_add(source->pool, &(struct build_job){.arguments = words.items, .what = "linking", .pass_fd = -1});
     return build_pool_run(source->pool, report);
 }
 

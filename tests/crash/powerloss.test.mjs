@@ -40,7 +40,7 @@ function runUntilDark(worker, power) {
 
 for (const mode of ['drop', 'torn', 'garble', 'keep'])
     test(`power loss at a sync, unsynced bytes: ${mode}`, (t) => {
-        const program = executable('workflow');
+        const program = executable('workflow', '--dynamic'); // which can be preloaded
         const folder = scratch(t);
         const fresh = (name) => {
             mkdirSync(join(folder, name, 'data'), { recursive: true });

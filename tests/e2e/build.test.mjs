@@ -11,6 +11,7 @@ import { golemAot, guest, must, run, scratch, top } from '../harness.mjs';
 
 const wasm2c = must(join(top, 'tools/wasm2c.sh'), ['--print']);
 const component = guest('counter');
+const compilers = ['gcc', 'clang-19'].filter((cc) => run('sh', ['-c', `command -v ${cc}`]).status === 0);
 const verbs = ['build', 'validate', 'inspect', 'run'];
 
 /** An environment with a cache of its own. */
@@ -223,6 +224,12 @@ test('without a cache directory a build works all the same', (t) => {
     assertClean(folder);
 });
 
+test('the cache may lie in a folder of any name', (t) => {
+    const folder = scratch(t);
+    for (const cc of compilers)
+        assert.equal(buildWell(folder, ['--cc', cc], { env: { XDG_CACHE_HOME: join(folder, 'a, b,,\'c" $x') } }).json.cached, false);
+});
+
 test('--keep-c leaves C that names what it is about', (t) => {
     const folder = scratch(t), kept = join(folder, 'a/b');
     buildWell(folder); // all objects are in the cache: the C is there nevertheless
@@ -334,11 +341,10 @@ test('an import that nothing serves is refused by name, and traps with --allow-m
     assert.match(stdout, /^trap: .*acme:nowhere\/api@1\.0\.0/);
 });
 
-test('both C compilers, every level', (t) => {
-    const compilers = ['gcc', 'clang-19'].filter((cc) => run('sh', ['-c', `command -v ${cc}`]).status === 0);
+test('both C compilers, every level, static and dynamic', (t) => {
     const folder = scratch(t);
     for (const cc of compilers)
-        for (const level of ['-O0', '-O1', '-O3']) {
+        for (const level of ['-O0', '-O1', '-O3', '--dynamic']) {
             const { output } = buildWell(folder, ['--cc', cc, level]);
             assert.equal(run(output, ['--ephemeral', 'invoke', '--stdin'], { input: '' }).status, 0);
         }

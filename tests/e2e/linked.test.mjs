@@ -1,4 +1,4 @@
-// An executable has the host interfaces that its component imports, and loads the libraries that these need.
+// An executable has the host interfaces that its component imports, and of shared libraries those that these need.
 
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
@@ -40,7 +40,15 @@ test('a command gets what it imports, what that is made of, and nothing else', (
     assert.deepEqual(has.filter((name) => !imports.includes(name)), ['recorded-values', 'wasi-io-poll'], 'recorded file times; what a stream\'s subscribe gives');
 });
 
-test('no library is loaded that the imports do not need', () => {
-    for (const name of ['counter', 'hello'])
-        assert.deepEqual(libraries(executable(name)), ['libc.so.6', 'libsqlite3.so.0', 'libuuid.so.1']);
+test('an executable is complete: it loads no library', () => {
+    for (const name of ['counter', 'hello']) {
+        assert.deepEqual(libraries(executable(name)), []);
+        assert.doesNotMatch(must('readelf', ['--program-headers', executable(name)]), /INTERP/);
+    }
+});
+
+test('--dynamic: all libraries are shared ones, without those of interfaces that are not imported', () => {
+    const program = executable('hello', '--dynamic');
+    assert.deepEqual(libraries(program), ['libc.so.6', 'libsqlite3.so.0', 'libuuid.so.1']);
+    assert.equal(must(program, ['run']), 'Hello, world!');
 });

@@ -16,6 +16,7 @@ static const struct cli_option options[] = {
     {"--jobs", "N", "processes at a time (default: one for each processor)", cli_fits_number},
     {"--keep-c", "DIR", "leave the generated C there", NULL},
     {"--allow-missing", NULL, "imports that nothing serves trap when they are called", NULL},
+    {"--dynamic", NULL, "link with shared libraries only; default: with none, unless an import needs them", NULL},
     {"--quiet", NULL, "no progress", NULL},
     CLI_OPTION_FORMAT,
     {0},
@@ -43,6 +44,7 @@ static int run(const struct cli_call *call)
                                   .jobs = jobs ? (unsigned)atoi(jobs) : 0,
                                   .keep_c = cli_value(call, "--keep-c"),
                                   .allow_missing = cli_flag(call, "--allow-missing"),
+                                  .dynamic = cli_flag(call, "--dynamic"),
                                   .quiet = cli_flag(call, "--quiet")};
     if (!build.output)
         return cli_usage_error(call, "option -o EXE is missing");
