@@ -28,7 +28,7 @@ static const struct {
     const char *interface;    /* begins the names of imported interfaces */
     const char *libraries[3]; /* besides those above, until NULL */
 } dynamic[] = {
-    {"wasi:http/", {"-lcurl"}},
+    {"wasi:http/outgoing-handler", {NULL}}, /* loads libcurl when the first request is sent */
     {"wasi:sockets/ip-name-lookup", {NULL}},
 };
 

@@ -9,9 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <sys/platform/x86.h>
-#endif
 
 #include "ga_assert.h"
 #include "ga_stdio.h"
@@ -164,6 +161,7 @@ void exe_catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     action.sa_handler = handle_impatience;
     sigaction(SIGALRM, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
 }
 
 /* --- options --- */
@@ -296,8 +294,8 @@ static void make_room(struct exe_options *options, int count)
 static void refuse_old_processor(void)
 {
 #if defined(__x86_64__)
-    /* As libc knows it: to ask the processor anew takes 30 microseconds on a virtual machine. */
-    if (CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(POPCNT))
+    __builtin_cpu_init();
+    if (__builtin_cpu_supports("x86-64-v2"))
         return;
     fprintf(stderr, "this program needs a processor with SSE4.2 and POPCNT (x86-64-v2)\n");
     exit(EXE_REFUSED);
@@ -316,7 +314,6 @@ int main(int count, char **words)
     ga_stdio_hold();
     refuse_old_processor();
     signal(SIGABRT, on_abort);
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone away is the writer's to notice, the guest's or ours */
     const char *slash = count ? strrchr(words[0], '/') : NULL;
     struct exe_options options = {.program = slash   ? slash + 1
                                              : count ? words[0]

@@ -40,7 +40,11 @@ void wasi_http_fields_release(struct worker *worker, struct wasi_http_fields *fi
 struct cabi_string wasi_http_field_name(const struct wasi_http_field *field);
 struct cabi_list wasi_http_field_value(const struct wasi_http_field *field); /* list<u8> */
 /* The first of that name at or behind index *at (advanced to it), in any case; NULL if there is none. */
-const struct wasi_http_field *wasi_http_fields_find(const struct wasi_http_fields *fields, const char *name, uint32_t *at);
+const struct wasi_http_field *wasi_http_fields_find(const struct wasi_http_fields *fields, const char *name,
+                                                    uint32_t *at);
+
+/* list<tuple<field-name, field-value>>: in scratch memory, but for the texts, which are the list's. */
+struct cabi_list wasi_http_fields_entries(struct worker *worker, const struct wasi_http_fields *fields);
 
 /* RFC 9110, 5.1 and 5.5; and names that only a transport may use (connection, transfer-encoding, host, ...). */
 enum wasi_http_field_check { WASI_HTTP_FIELD_FINE, WASI_HTTP_FIELD_INVALID, WASI_HTTP_FIELD_FORBIDDEN };
@@ -84,7 +88,7 @@ void wasi_http_text_set(struct worker *worker, struct wasi_http_text *text, cons
 struct option_string wasi_http_text_option(const struct wasi_http_text *text);
 
 struct wasi_http_head {
-    uint32_t method, scheme;                    /* case numbers; of the scheme: plus 1, 0 if there is none */
+    uint32_t method, scheme;                        /* case numbers; of the scheme: plus 1, 0 if there is none */
     struct wasi_http_text method_text, scheme_text; /* of case `other` */
     struct wasi_http_text authority, path;
     struct wasi_http_fields *headers;
@@ -122,7 +126,6 @@ struct wasi_http_source_ops {
     /* What comes behind the body; what was not read of it is skipped. False: not there yet. Asked until it is true. */
     bool (*trailers)(struct worker *worker, uint32_t source, struct wasi_http_trailers *trailers_out);
     const struct wasi_pollable_ops *trailers_pollable; /* its subject is a future-trailers: wasi_http_trailers_source */
-    void (*consumed)(struct worker *worker, uint32_t source); /* `consume`: the body has it now. May be NULL */
     void (*finished)(struct worker *worker, uint32_t source); /* `finish`: the trailers have it now. May be NULL */
     void (*drop)(struct worker *worker, uint32_t source);     /* nobody will ask for it again. May be NULL */
 };
@@ -138,6 +141,17 @@ uint32_t wasi_http_incoming_request_new(struct worker *worker, const struct wasi
                                         const struct wasi_http_source_ops *ops, uint32_t source);
 uint32_t wasi_http_incoming_response_new(struct worker *worker, uint16_t status, struct wasi_http_fields *headers,
                                          const struct wasi_http_source_ops *ops, uint32_t source);
+
+/* What a future-incoming-response is made of; only outgoing-handler makes one. */
+struct wasi_http_future_ops {
+    /* The response, or why there is none; false: not there yet. Asked until it is true. */
+    bool (*get)(struct worker *worker, uint32_t exchange, struct result_handle_wasi_http_types_error_code *result_out);
+    const struct wasi_pollable_ops *pollable;               /* its subject is the future: wasi_http_future_exchange */
+    void (*drop)(struct worker *worker, uint32_t exchange); /* only if no response came of it */
+};
+uint32_t wasi_http_future_new(struct worker *worker, const struct wasi_http_future_ops *ops, uint32_t exchange);
+/* What was given to wasi_http_future_new; 0 when a response came of it. */
+uint32_t wasi_http_future_exchange(struct worker *worker, uint32_t future);
 
 /* --- messages that the guest makes (wasi_http_outgoing.c) --- */
 

@@ -73,6 +73,15 @@ static void grow(struct worker *worker, struct wasi_http_fields *fields)
     fields->capacity = capacity;
 }
 
+struct cabi_list wasi_http_fields_entries(struct worker *worker, const struct wasi_http_fields *fields)
+{
+    struct tuple_string_list *entries = worker_alloc(worker, fields->count * sizeof *entries);
+    for (uint32_t i = 0; i < fields->count; i++)
+        entries[i] = (struct tuple_string_list){wasi_http_field_name(&fields->items[i]),
+                                                wasi_http_field_value(&fields->items[i])};
+    return (struct cabi_list){entries, fields->count};
+}
+
 /* What the list would count; more than the limit if it is too large. */
 static uint64_t size_with(const struct wasi_http_fields *fields, size_t name_size, size_t value_size)
 {
@@ -358,12 +367,7 @@ void wasi_http_types_fields_append(struct worker *worker, uint32_t self, struct 
 
 void wasi_http_types_fields_entries(struct worker *worker, uint32_t self, struct cabi_list *result_out)
 {
-    const struct wasi_http_fields *list = get_resource(worker, self)->list;
-    struct tuple_string_list *entries = worker_alloc(worker, list->count * sizeof *entries);
-    for (uint32_t i = 0; i < list->count; i++)
-        entries[i] =
-            (struct tuple_string_list){wasi_http_field_name(&list->items[i]), wasi_http_field_value(&list->items[i])};
-    *result_out = (struct cabi_list){entries, list->count};
+    *result_out = wasi_http_fields_entries(worker, get_resource(worker, self)->list);
 }
 
 uint32_t wasi_http_types_fields_clone(struct worker *worker, uint32_t self)

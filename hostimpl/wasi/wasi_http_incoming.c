@@ -52,8 +52,6 @@ static void consume(struct worker *worker, struct source *from, struct result_ha
     struct source source = source_move(from);
     struct incoming_body *body = host_resource_new(worker, &wasi_http_types_incoming_body_type, &result_out->value.ok);
     body->source = source;
-    if (source.ops->consumed != NULL)
-        source.ops->consumed(worker, source.rep);
 }
 
 void wasi_http_types_incoming_body_stream(struct worker *worker, uint32_t self, struct result_handle_void *result_out)
@@ -293,4 +291,65 @@ void wasi_http_types_incoming_response_consume(struct worker *worker, uint32_t s
                                                struct result_handle_void *result_out)
 {
     consume(worker, &get_response(worker, self)->source, result_out);
+}
+
+/* --- future-incoming-response --- */
+
+struct future_response {
+    const struct wasi_http_future_ops *ops;
+    uint32_t exchange; /* 0 when a response came of it */
+    bool got;          /* `get` gave something */
+};
+
+static void drop_future(struct worker *worker, uint32_t rep, void *record, void *live)
+{
+    const struct future_response *future = record;
+    (void)rep;
+    (void)live;
+    if (future->exchange != 0)
+        future->ops->drop(worker, future->exchange);
+}
+
+const struct host_resource_type wasi_http_types_future_incoming_response_type = {
+    .name = "wasi:http/types.future-incoming-response",
+    .record_size = sizeof(struct future_response),
+    .drop = drop_future,
+};
+
+static struct future_response *get_future(struct worker *worker, uint32_t rep)
+{
+    return host_resource_get(worker, &wasi_http_types_future_incoming_response_type, rep);
+}
+
+uint32_t wasi_http_future_new(struct worker *worker, const struct wasi_http_future_ops *ops, uint32_t exchange)
+{
+    uint32_t rep;
+    struct future_response *future = host_resource_new(worker, &wasi_http_types_future_incoming_response_type, &rep);
+    *future = (struct future_response){.ops = ops, .exchange = exchange};
+    return rep;
+}
+
+uint32_t wasi_http_future_exchange(struct worker *worker, uint32_t future)
+{
+    return get_future(worker, future)->exchange;
+}
+
+uint32_t wasi_http_types_future_incoming_response_subscribe(struct worker *worker, uint32_t self)
+{
+    return wasi_pollable_new(worker, get_future(worker, self)->ops->pollable, self, IO_CLOCK_NEVER);
+}
+
+/* option<result<result<incoming-response, error-code>>>: once, and error ever after. */
+void wasi_http_types_future_incoming_response_get(
+    struct worker *worker, uint32_t self, struct option_result_result_handle_wasi_http_types_error_code_void *result_out)
+{
+    struct future_response *future = get_future(worker, self);
+    result_out->tag = 1;
+    result_out->value.some.tag = future->got;
+    if (future->got)
+        return;
+    struct result_handle_wasi_http_types_error_code *result = &result_out->value.some.value.ok;
+    result_out->tag = future->got = future->ops->get(worker, future->exchange, result);
+    if (future->got && result->tag == 0)
+        future->exchange = 0; /* it is the response's now */
 }

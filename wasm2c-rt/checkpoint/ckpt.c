@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,7 @@ enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt
     struct ckpt *ckpt = calloc(1, sizeof *ckpt);
     if (!ckpt)
         return ga_report_set(report, GA_NO_MEMORY, "no memory for checkpoints");
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error to report, not a reason to die */
     ckpt->directory_fd = directory_fd;
     ckpt->id = id;
     for (int i = 0; i < CKPT_SLOT_COUNT; i++)
@@ -280,22 +282,15 @@ enum ga_status ckpt_restore(struct ckpt *ckpt, bool (*accept)(const struct ckpt_
     return GA_NOT_FOUND;
 }
 
-enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, uint64_t build_id, struct ga_report *report)
+enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, struct ga_report *report)
 {
     GA_ASSERT(region_exists());
     struct ga_report own = {0};
-    struct ckpt_sums *sums = &region_source.start_sums;
-    if (region_source.from == FROM_START_IMAGE)
-        ckpt_sums_clear(sums);
-    enum ga_status status = ckpt_start_map(build_id, sums, &own);
-    if (status != GA_OK) {
-        ckpt_sums_clear(sums);
-        return pass_on(&own, status, report);
-    }
-    region_source.from = FROM_START_IMAGE;
-    if (ckpt)
-        ckpt->mapped = FROM_START_IMAGE;
-    return GA_OK;
+    ckpt_sums_clear(&region_source.start_sums);
+    enum ga_status status = ckpt_start_map(ckpt->id.build_id, &region_source.start_sums, &own);
+    if (status == GA_OK)
+        ckpt->mapped = region_source.from = FROM_START_IMAGE;
+    return pass_on(&own, status, report);
 }
 
 /* --- writing --- */
