@@ -26,6 +26,7 @@
     X(IDEMPOTENCY_KEY_BYTES, 1024, "bytes of an idempotency key")                                            \
     X(WORKER_NAME_BYTES, 512, "bytes of a worker name")                                                      \
     X(HOST_RESOURCES, 1000000, "host resources of a worker")                                                 \
+    X(SOCKETS, 8192, "open sockets of a worker")                                                             \
     X(RANDOM_BYTES, 1u << 24, "random bytes of one call")                                                    \
     X(HTTP_FIELDS_BYTES, 1u << 17, "bytes of HTTP fields, 32 for each included")                             \
     X(HTTP_TARGET_BYTES, 1u << 16, "bytes of a method, scheme, authority, or path with query")               \
