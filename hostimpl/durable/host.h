@@ -6,6 +6,7 @@
 
 #include "cabi_types.h"
 #include "ga_arena.h"
+#include "ga_status.h"
 #include "golem_rt.h"
 
 /*
@@ -54,9 +55,6 @@ void worker_region_free(struct worker *worker, void *block, size_t size); /* blo
  * has any. Only custom functions, and what they do between calls, need to ask: no effect on the world while it is true. */
 bool worker_replaying(struct worker *worker);
 
-/* From now on no checkpoint of this instance is taken: its files differ from those that a restore would give it. */
-void worker_forbid_checkpoints(struct worker *worker);
-
 /* Traps the guest: "trap: <text>". */
 __attribute__((noreturn, format(printf, 2, 3))) void worker_trap(struct worker *worker, const char *format, ...);
 
@@ -71,9 +69,22 @@ const char *worker_name(struct worker *worker);
 const char *worker_component_id(struct worker *worker); /* UUID text */
 bool worker_is_ephemeral(struct worker *worker);
 bool worker_is_command(struct worker *worker); /* `run`: stdio, files and clocks are the process's own */
-int worker_files_fd(struct worker *worker); /* O_PATH directory: the root of the worker's private files; -1 if none */
 
-/* A preopened directory of `run --dir HOST::GUEST`; workers have "/" and "." over worker_files_fd. */
+/*
+ * Open files. A host resource may have one, by its rep; it is in every checkpoint, and open again after a restore,
+ * whatever has become of its name. What is done to files of a worker's own (no command's) has to be told, so that
+ * checkpoints know what they lack.
+ */
+
+/* The resource's from now on; with -EMFILE (the guest has too many, or the process) it is closed. open_flags: as in
+ * open(2), O_CREAT and O_TRUNC included. */
+int worker_file_put(struct worker *worker, uint32_t rep, int fd, int open_flags) GA_MUST_USE;
+int worker_file_fd(struct worker *worker, uint32_t rep); /* -EBADF: it has none */
+void worker_file_drop(struct worker *worker, uint32_t rep);
+void worker_file_written(struct worker *worker, uint32_t rep, uint64_t begin, uint64_t end); /* bytes [begin, end) */
+void worker_file_resized(struct worker *worker, uint32_t rep, uint64_t size);
+
+/* A preopened directory of `run --dir HOST::GUEST`; workers have "/" and "." over their private directory. */
 struct worker_preopen {
     int fd;
     const char *guest_path;
@@ -112,6 +123,9 @@ void **host_resource_live(struct worker *worker, uint32_t rep); /* the live part
 /* While true, no checkpoint is taken: the live part is in a state that cannot be made again (an open socket, an exchange
  * under way). Of this process: gone after a restore, as the live part is, and when the resource is dropped. */
 void host_resource_forbid_checkpoints(struct worker *worker, uint32_t rep, bool forbid);
+/* Memory for records to point to, zeroed, in every checkpoint too. NULL: there is no more. Freed with the same size. */
+void *host_memory_new(struct worker *worker, size_t size);
+void host_memory_free(struct worker *worker, void *memory, size_t size);
 /* A child (pollable of a stream) keeps its parent from being dropped: dropping the parent first traps. */
 void host_resource_set_parent(struct worker *worker, uint32_t child_rep, uint32_t parent_rep);
 

@@ -93,6 +93,18 @@ void *host_resource_new(struct worker *worker, const struct host_resource_type *
     return record;
 }
 
+void *host_memory_new(struct worker *worker, size_t size)
+{
+    (void)worker;
+    return region_alloc(size);
+}
+
+void host_memory_free(struct worker *worker, void *memory, size_t size)
+{
+    (void)worker;
+    region_free(memory, size);
+}
+
 static struct host_resource_entry *entry_of(const struct host_resource_type *type, uint32_t rep)
 {
     struct host_resource_table *table = &STATE->host_resources;

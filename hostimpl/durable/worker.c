@@ -118,7 +118,8 @@ static void component_id_of(const char *hash, char out[37])
 
 void worker_init(struct worker *worker, const struct worker_config *config)
 {
-    *worker = (struct worker){.config = config, .files_fd = -1, .directory_fd = -1};
+    *worker = (struct worker){.config = config, .directory_fd = -1};
+    files_init(&worker->files, -1);
     component_id_of(golem_component.component_hash, worker->identity.component_id);
     snprintf(worker->identity.component_hash, sizeof worker->identity.component_hash, "%s",
              golem_component.component_hash);
@@ -151,6 +152,7 @@ enum ga_status worker_open_store(struct worker *worker, bool must_exist, bool lo
     if (status == GA_OK)
         status =
             worker->store->ops->worker_directory(worker->store, worker->config->name, &worker->directory_fd, report);
+    files_init(&worker->files, worker->directory_fd);
     return status;
 }
 
@@ -238,8 +240,10 @@ bool worker_accept_checkpoint(const struct ckpt_info *info, void *context)
             worker->checkpoint_beyond = info->oplog_index;
         return false;
     }
-    return worker->store->ops->hash_at(worker->store, worker->identity.id, info->oplog_index, &hash, &report) == GA_OK &&
-           hash == info->oplog_hash;
+    bool fits =
+        worker->store->ops->hash_at(worker->store, worker->identity.id, info->oplog_index, &hash, &report) == GA_OK &&
+        hash == info->oplog_hash;
+    return fits && worker_restore_files(worker, info);
 }
 
 enum ga_status worker_make_region(struct worker *worker, struct ga_report *report)
@@ -255,6 +259,8 @@ enum ga_status worker_make_region(struct worker *worker, struct ga_report *repor
         status = ckpt_open(-1, id, &worker->ckpt, report);
         worker->slots_unusable = true;
     }
+    if (status == GA_OK)
+        worker_join_files(worker);
     return status;
 }
 
@@ -268,6 +274,8 @@ static enum ga_status restore_checkpoint(struct worker *worker)
     worker->restored = status == GA_OK;
     if (worker->restored)
         worker->last_checkpoint_calls = STATE->call_count;
+    else
+        worker_close_files(worker);
     if (status != GA_NOT_FOUND && *report.text)
         worker_remark(worker, "worker \"%s\": %s", worker->config->name, report.text);
     return status;

@@ -5,6 +5,7 @@
 
 #include "cabi.h"
 #include "ckpt.h"
+#include "files.h"
 #include "host.h"
 #include "journal.h"
 #include "region.h"
@@ -61,7 +62,6 @@ struct durable_state {
     struct host_resource_table host_resources;
     struct guest_resource_table guest_resources;
     struct invocation_state invocation;
-    bool checkpoints_forbidden;
 };
 _Static_assert(sizeof(struct durable_state) <= REGION_DURABLE_STATE_BYTES, "the region header has no room");
 
@@ -117,22 +117,24 @@ struct worker {
     char failure[1024];         /* why it failed */
     struct ga_report abandoned; /* why the guest was left, where it was no trap */
     volatile sig_atomic_t stop_signal;
-    int files_fd;
-    char files_path[64]; /* of an ephemeral worker, to remove */
+    struct files files;
 
     struct ckpt *ckpt;
+    struct ckpt_companion companion; /* the files */
     int directory_fd;
     struct ckpt_info last_checkpoint;
     uint64_t last_checkpoint_calls; /* STATE->call_count of it */
     uint64_t checkpoint_beyond; /* a checkpoint was taken at this entry, but the oplog ends before it; 0: none */
     bool slots_unusable;        /* checkpoints cannot be read or written */
     bool restored;              /* the region came from a checkpoint of this worker */
+    bool looking;               /* ... that may belong to another process: nothing of it is to be changed */
     uint64_t restore_ns;
     uint64_t tail_start_ns, tail_start_cpu_ns; /* when the last checkpoint was made or restored */
     uint64_t checkpoint_cost_ns;               /* of the last one; 0: none was made yet */
+    uint64_t checkpoint_files_ns;              /* ... and what part of it the files were */
     uint64_t checkpoint_count;                 /* made in this process */
 
-    /* Verify: where the newest checkpoint was taken, and the digest of the region that it restores. */
+    /* Verify: where the newest checkpoint was taken, and the digest of what it restores. */
     bool digest_wanted, digest_seen;
     struct ckpt_info digest_at;
     uint64_t digest_call_count, digest_restored, digest_replayed;

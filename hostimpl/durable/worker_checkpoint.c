@@ -39,8 +39,6 @@ bool worker_may_checkpoint(const struct worker *worker, const char **reason_out)
         reason = "its files cannot be opened";
     else if (worker->failed || worker->exited)
         reason = "it has failed or exited";
-    else if (STATE->checkpoints_forbidden)
-        reason = "it has changed its files";
     else if (STATE->host_resources.forbidding || worker->live_forbidding)
         reason = "it holds a resource of the host that cannot be made again";
     else if (worker->replaying || worker->replay.reading)
@@ -55,6 +53,7 @@ bool worker_may_checkpoint(const struct worker *worker, const char **reason_out)
 static enum ga_status take_checkpoint(struct worker *worker, struct ga_report *report)
 {
     uint64_t start_ns = worker_clock_ns(CLOCK_MONOTONIC);
+    worker->checkpoint_files_ns = 0;
     enum ga_status status = journal_commit(&worker->journal, report);
     if (status == GA_OK)
         status = ckpt_write(worker->ckpt, journal_last_index(&worker->journal), worker->journal.tail.chain,
@@ -75,7 +74,7 @@ static bool is_kept(const struct worker *worker)
            STATE->call_count == worker->last_checkpoint_calls;
 }
 
-static uint64_t guess_cost(void)
+static uint64_t guess_memory_cost(void)
 {
     uint64_t bytes = 0;
     for (uint32_t i = 0; i < REGION->memory_count; i++)
@@ -83,19 +82,25 @@ static uint64_t guess_cost(void)
     return CHECKPOINT_GUESS_NS + bytes / CHECKPOINT_GUESS_BYTES_A_NS;
 }
 
+/* Of the next one: memory as the last time, files by what its slot lacks. */
+static uint64_t guess_cost(const struct worker *worker)
+{
+    uint64_t memory_ns = worker->checkpoint_cost_ns ? worker->checkpoint_cost_ns - worker->checkpoint_files_ns
+                                                    : guess_memory_cost();
+    return memory_ns + files_cost_ns(&worker->files, ckpt_target(worker->ckpt));
+}
+
 /* cpu_ns: processor time since the last checkpoint, replay included. */
 static bool is_worth_running(const struct worker *worker, uint64_t cpu_ns)
 {
     uint64_t passed_ns = worker_clock_ns(CLOCK_MONOTONIC) - worker->tail_start_ns;
     uint64_t share = worker->checkpoint_cost_ns ? CHECKPOINT_SHARE : FIRST_CHECKPOINT_SHARE;
-    uint64_t cost_ns = worker->checkpoint_cost_ns ? worker->checkpoint_cost_ns : guess_cost();
-    return cpu_ns >= CHECKPOINT_WORTH_NS && passed_ns >= share * cost_ns;
+    return cpu_ns >= CHECKPOINT_WORTH_NS && passed_ns >= share * guess_cost(worker);
 }
 
 static bool is_worth_leaving(const struct worker *worker, uint64_t cpu_ns)
 {
-    uint64_t cost_ns = worker->checkpoint_cost_ns ? worker->checkpoint_cost_ns : guess_cost();
-    return cpu_ns >= 2 * cost_ns;
+    return cpu_ns >= 2 * guess_cost(worker);
 }
 
 void worker_consider_checkpoint(struct worker *worker, bool leaving)

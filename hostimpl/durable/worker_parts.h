@@ -17,7 +17,7 @@ void worker_init(struct worker *worker, const struct worker_config *config);
 enum ga_status worker_open_store(struct worker *worker, bool must_exist, bool lock, bool *created_out,
                                  struct ga_report *report) GA_MUST_USE;
 enum ga_status worker_make_region(struct worker *worker, struct ga_report *report) GA_MUST_USE;
-/* For ckpt_restore; context: the worker. True if its oplog has the checkpoint's place. */
+/* For ckpt_restore; context: the worker. True if its oplog has the checkpoint's place; its files are there then. */
 bool worker_accept_checkpoint(const struct ckpt_info *info, void *context);
 /* GA_CORRUPT: `witness` tells of entry index, but the oplog ends with entry last. */
 enum ga_status worker_missing_at_end(const struct worker *worker, uint64_t index, const char *witness, uint64_t last,
@@ -36,7 +36,15 @@ enum ga_status worker_read_environment(struct worker *worker, struct ga_report *
 
 /* --- worker_files.c --- */
 
+/* The root of the worker's private files, made if need be; -1 with the reason in report. Not for commands. */
+int worker_files_root(struct worker *worker, struct ga_report *report);
 void worker_close_files(struct worker *worker);
+/* Files take part in checkpoints from now on. */
+void worker_join_files(struct worker *worker);
+/* Brings back those that belong to a checkpoint, instead of what is there. False, said as a remark: it cannot be used. */
+bool worker_restore_files(struct worker *worker, const struct ckpt_info *info);
+/* Of all that a guest can see: region and files. */
+uint64_t worker_digest(struct worker *worker);
 
 /* --- worker_checkpoint.c --- */
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "trap.h"
-#include "worker.h"
+#include "worker_parts.h"
 
 struct ga_arena *worker_scratch(struct worker *worker)
 {
@@ -41,12 +41,6 @@ void worker_region_free(struct worker *worker, void *block, size_t size)
 bool worker_replaying(struct worker *worker)
 {
     return worker->replaying || worker->leaving;
-}
-
-void worker_forbid_checkpoints(struct worker *worker)
-{
-    (void)worker;
-    STATE->checkpoints_forbidden = true;
 }
 
 void worker_trap(struct worker *worker, const char *format, ...)
@@ -99,14 +93,12 @@ const struct worker_preopen *worker_preopens(struct worker *worker, uint32_t *co
         *count_out = worker->config->preopen_count;
         return worker->config->preopens;
     }
-    int fd = worker_files_fd(worker);
-    if (fd < 0 && worker->store) { /* without files, a worker would take another way than it has in its oplog */
-        struct ga_report report = {0};
-        ga_report_errno(&report, errno, "worker \"%s\": cannot make the directory for its files", worker->config->name);
+    struct ga_report report = {0};
+    int fd = worker_files_root(worker, &report);
+    if (fd < 0) /* without files, a worker would take another way than it has in its oplog */
         worker_abandon(worker, &report);
-    }
     own[0] = (struct worker_preopen){fd, "/"};
     own[1] = (struct worker_preopen){fd, "."};
-    *count_out = fd >= 0 ? 2 : 0;
+    *count_out = 2;
     return own;
 }

@@ -22,7 +22,7 @@ void worker_compare_digest(struct worker *worker)
         return;
     if (!worker->digest_at.in_invocation && worker->replay.position != worker->digest_at.oplog_index)
         return;
-    worker->digest_replayed = ckpt_digest();
+    worker->digest_replayed = worker_digest(worker);
     worker->digest_seen = true;
 }
 
@@ -39,6 +39,7 @@ static void restore_in_child(struct worker *worker, const struct worker_config *
     struct ga_report report = {0};
     bool created;
     worker_init(worker, config);
+    worker->looking = true;
     if (worker_open_store(worker, true, false, &created, &report) != GA_OK ||
         worker_make_region(worker, &report) != GA_OK)
         return;
@@ -48,7 +49,8 @@ static void restore_in_child(struct worker *worker, const struct worker_config *
         return;
     out->found = true;
     out->call_count = STATE->call_count;
-    out->digest = ckpt_digest();
+    out->digest = worker_digest(worker);
+    worker_close_files(worker);
 }
 
 static enum ga_status look_at_image(struct worker *worker, const struct worker_config *config,
@@ -86,7 +88,7 @@ static enum ga_status compare_digests(struct worker *worker, struct ga_report *r
     if (worker->digest_restored != worker->digest_replayed)
         return ga_report_set(report, GA_DIVERGED,
                              "worker \"%s\", entry %" PRIu64 ": checkpoint %" PRIu64
-                             " restores memory with digest %016" PRIx64 ", the replay made %016" PRIx64,
+                             " restores memory and files with digest %016" PRIx64 ", the replay made %016" PRIx64,
                              worker->config->name, at->oplog_index, at->sequence, worker->digest_restored,
                              worker->digest_replayed);
     return GA_OK;

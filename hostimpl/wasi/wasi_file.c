@@ -12,11 +12,9 @@
 
 static void drop_file(struct worker *worker, uint32_t rep, void *record, void *live)
 {
-    (void)worker;
-    (void)rep;
     (void)record;
-    if (live != NULL)
-        close((int)(intptr_t)live - 1);
+    (void)live;
+    worker_file_drop(worker, rep);
 }
 
 static const struct host_resource_type file_type = {
@@ -30,43 +28,9 @@ struct wasi_file *wasi_file_get(struct worker *worker, uint32_t rep)
     return host_resource_get(worker, &file_type, rep);
 }
 
-void wasi_file_changes(struct worker *worker)
-{
-    if (!worker_is_command(worker))
-        worker_forbid_checkpoints(worker);
-}
-
-/* --- fds; the live part is fd + 1 --- */
-
-static void set_fd(struct worker *worker, uint32_t rep, int fd)
-{
-    *host_resource_live(worker, rep) = (void *)(intptr_t)(fd + 1);
-}
-
-static int preopen_fd(struct worker *worker, uint32_t preopen)
-{
-    uint32_t count;
-    const struct worker_preopen *preopens = worker_preopens(worker, &count);
-    return preopen < count ? preopens[preopen].fd : -ENOENT;
-}
-
-/* After a restore. */
-static int reopen(struct worker *worker, uint32_t rep)
-{
-    const struct wasi_file *file = wasi_file_get(worker, rep);
-    int root = preopen_fd(worker, file->preopen);
-    if (root < 0)
-        return root;
-    int fd = io_path_open(root, (struct io_path){file->path, file->path_size}, file->open_flags, 0);
-    if (fd >= 0)
-        set_fd(worker, rep, fd);
-    return fd;
-}
-
 int wasi_file_fd(struct worker *worker, uint32_t rep)
 {
-    void *live = *host_resource_live(worker, rep);
-    return live != NULL ? (int)(intptr_t)live - 1 : reopen(worker, rep);
+    return worker_file_fd(worker, rep);
 }
 
 int wasi_file_directory_fd(struct worker *worker, uint32_t rep)
@@ -93,48 +57,59 @@ void wasi_file_release(struct worker *worker, uint32_t rep)
 /* --- opening --- */
 
 /* What a new record says; the path is already known to be valid. */
-static void set_path(struct worker *worker, struct wasi_file *file, const struct wasi_file *base, struct io_path path)
+static void set_path(struct wasi_file *file, const struct wasi_file *base, struct io_path path)
 {
     int size = base == NULL ? snprintf(file->path, sizeof file->path, "%.*s", (int)path.size, path.data)
                             : snprintf(file->path, sizeof file->path, "%.*s/%.*s", (int)base->path_size, base->path,
                                        (int)path.size, path.data);
-    if ((size_t)size < sizeof file->path)
-        file->path_size = (uint16_t)size;
-    else
-        wasi_file_changes(worker);
+    file->path_size = (size_t)size < sizeof file->path ? (uint16_t)size : 0;
 }
 
-static uint32_t file_new(struct worker *worker, int fd, struct wasi_file **file_out)
+/* The fd becomes the new file's. */
+static int file_new(struct worker *worker, int fd, int open_flags, uint32_t *rep_out, struct wasi_file **file_out)
 {
-    uint32_t rep;
-    *file_out = host_resource_new(worker, &file_type, &rep);
+    *file_out = host_resource_new(worker, &file_type, rep_out);
     (*file_out)->references = 1;
-    set_fd(worker, rep, fd);
-    return rep;
+    int status = worker_file_put(worker, *rep_out, fd, open_flags);
+    if (status != 0)
+        host_resource_drop(worker, &file_type, *rep_out);
+    return status;
 }
 
 int wasi_file_open_preopen(struct worker *worker, uint32_t preopen, uint32_t *rep_out)
 {
-    int root = preopen_fd(worker, preopen);
-    int open_flags = O_RDONLY | O_DIRECTORY;
+    uint32_t count;
+    const struct worker_preopen *preopens = worker_preopens(worker, &count);
+    int root = preopen < count ? preopens[preopen].fd : -ENOENT, open_flags = O_RDONLY | O_DIRECTORY;
     int fd = root < 0 ? root : io_path_open(root, (struct io_path){".", 1}, open_flags, 0);
-    if (fd < 0)
-        return fd;
     struct wasi_file *file;
-    *rep_out = file_new(worker, fd, &file);
-    file->preopen = preopen;
-    file->open_flags = open_flags;
+    int status = fd < 0 ? fd : file_new(worker, fd, open_flags, rep_out, &file);
+    if (status != 0)
+        return status;
     file->directory = true;
     file->flags = WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ | WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_MUTATE_DIRECTORY;
-    set_path(worker, file, NULL, (struct io_path){".", 1});
+    set_path(file, NULL, (struct io_path){".", 1});
     return 0;
+}
+
+/*
+ * A worker's own files: writing also reads, for checkpoints; and a sync would save nothing, since they are made anew
+ * from the oplog or from a checkpoint, whatever the disk has of them.
+ */
+static int own_flags(int open_flags)
+{
+    open_flags &= ~(O_SYNC | O_DSYNC | O_RSYNC);
+    return (open_flags & O_ACCMODE) == O_WRONLY ? (open_flags & ~O_ACCMODE) | O_RDWR : open_flags;
 }
 
 int wasi_file_open_at(struct worker *worker, uint32_t base, struct io_path path, int open_flags, uint32_t flags,
                       uint32_t *rep_out)
 {
     struct stat stat;
+    struct wasi_file *file;
     int root = wasi_file_directory_fd(worker, base);
+    if (!worker_is_command(worker))
+        open_flags = own_flags(open_flags);
     int fd = root < 0 ? root : io_path_open(root, path, open_flags, 0666);
     if (fd < 0)
         return fd;
@@ -143,17 +118,15 @@ int wasi_file_open_at(struct worker *worker, uint32_t base, struct io_path path,
         close(fd);
         return -error;
     }
-    struct wasi_file *file;
-    *rep_out = file_new(worker, fd, &file);
-    const struct wasi_file *parent = wasi_file_get(worker, base);
-    file->preopen = parent->preopen;
-    file->open_flags = open_flags & ~(O_CREAT | O_EXCL | O_TRUNC);
+    int status = file_new(worker, fd, open_flags, rep_out, &file);
+    if (status != 0)
+        return status;
     file->directory = S_ISDIR(stat.st_mode);
     file->flags = flags;
     if (file->directory)
         file->flags |=
             WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ | WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_MUTATE_DIRECTORY;
-    set_path(worker, file, parent, path);
+    set_path(file, wasi_file_get(worker, base), path);
     return 0;
 }
 
@@ -164,6 +137,8 @@ ssize_t wasi_file_read_at(struct worker *worker, uint32_t rep, void *buffer, siz
     int fd = wasi_file_data_fd(worker, rep);
     if (fd < 0)
         return fd;
+    if ((wasi_file_get(worker, rep)->flags & WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ) == 0)
+        return -EBADF;
     if (offset > INT64_MAX)
         return -EINVAL;
     ssize_t got;
@@ -203,7 +178,6 @@ static ssize_t write_all(struct worker *worker, uint32_t rep, const char *data, 
         return fd;
     if (offset > (uint64_t)INT64_MAX - size)
         return -EFBIG;
-    wasi_file_changes(worker);
     while (done < size) {
         ssize_t got = write_some(fd, data + done, size - done, offset + done, append);
         if (got < 0 && done == 0)
@@ -212,6 +186,8 @@ static ssize_t write_all(struct worker *worker, uint32_t rep, const char *data, 
             break;
         done += (size_t)got;
     }
+    uint64_t end = append ? (uint64_t)lseek(fd, 0, SEEK_END) : offset + done;
+    worker_file_written(worker, rep, end - done, end);
     return (ssize_t)done;
 }
 
@@ -223,6 +199,19 @@ ssize_t wasi_file_write_at(struct worker *worker, uint32_t rep, const void *data
 ssize_t wasi_file_append(struct worker *worker, uint32_t rep, const void *data, size_t size)
 {
     return write_all(worker, rep, data, size, 0, true);
+}
+
+int wasi_file_set_size(struct worker *worker, uint32_t rep, uint64_t size)
+{
+    int fd = wasi_file_data_fd(worker, rep);
+    if (fd < 0)
+        return fd;
+    if (size > INT64_MAX)
+        return -EFBIG;
+    if (ftruncate(fd, (off_t)size) != 0)
+        return -errno;
+    worker_file_resized(worker, rep, size);
+    return 0;
 }
 
 /* --- streams --- */

@@ -9,20 +9,17 @@
 
 /*
  * Open files and directories: what descriptors, their streams and directory listings share. An open file is a host
- * resource of its own that no guest names, counted by those who use it; its record says how to open it again (preopen, path,
- * flags), its live part is the fd. A worker that has changed its files takes no checkpoint (worker_forbid_checkpoints),
- * so whenever a record comes back without its fd, the path still leads to the same file.
+ * resource of its own that no guest names, counted by those who use it; its fd is the worker's (worker_file_put), which
+ * brings it back after a restore.
  *
  * All functions return 0 (or what is said) or a negative errno.
  */
 struct wasi_file {
     uint32_t references;
-    uint32_t preopen;      /* index in worker_preopens */
-    uint32_t flags;        /* descriptor-flags */
-    int open_flags;        /* of open(2), without what acts only once (O_CREAT, O_EXCL, O_TRUNC) */
+    uint32_t flags;     /* descriptor-flags */
     bool directory;
     uint16_t path_size;
-    char path[512];        /* from the preopen; a worker with a longer one takes no checkpoint */
+    char path[512];     /* from the preopen, for the oplog; "" if it is longer */
 };
 
 /* The preopened directory itself. Returns the rep of the new file in *rep_out. */
@@ -40,10 +37,8 @@ int wasi_file_data_fd(struct worker *worker, uint32_t rep);      /* -EBADF for a
 void wasi_file_keep(struct worker *worker, uint32_t rep);
 void wasi_file_release(struct worker *worker, uint32_t rep);
 
-/* To be called before every change of a file, its metadata or a directory. */
-void wasi_file_changes(struct worker *worker);
-
 ssize_t wasi_file_read_at(struct worker *worker, uint32_t rep, void *buffer, size_t size, uint64_t offset);
+int wasi_file_set_size(struct worker *worker, uint32_t rep, uint64_t size);
 /* All of it, unless there is an error at the beginning; what was written is returned. */
 ssize_t wasi_file_write_at(struct worker *worker, uint32_t rep, const void *data, size_t size, uint64_t offset);
 ssize_t wasi_file_append(struct worker *worker, uint32_t rep, const void *data, size_t size);

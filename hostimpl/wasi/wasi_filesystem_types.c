@@ -11,6 +11,7 @@
 
 #include "durable.h"
 #include "ga_hash.h"
+#include "ga_limits.h"
 #include "ga_utf8.h"
 #include "wasi_file.h"
 #include "wasi_filesystem.h"
@@ -190,33 +191,29 @@ static int synced(int result)
     return status == -EINVAL || status == -EROFS ? 0 : status;
 }
 
+/* A worker's own files are made anew from the oplog or a checkpoint: there is nothing to sync. */
+static int sync_with(struct worker *worker, uint32_t self, int (*sync)(int fd))
+{
+    int fd = any_fd(worker, self);
+    return fd < 0 || !worker_is_command(worker) ? fd : synced(sync(fd));
+}
+
 void wasi_filesystem_types_descriptor_sync_data(struct worker *worker, uint32_t self, void_result *result_out)
 {
-    int fd = any_fd(worker, self), status = fd < 0 ? fd : synced(fdatasync(fd));
+    int status = sync_with(worker, self, fdatasync);
     (void)SUCCEEDED(result_out, status);
 }
 
 void wasi_filesystem_types_descriptor_sync(struct worker *worker, uint32_t self, void_result *result_out)
 {
-    int fd = any_fd(worker, self), status = fd < 0 ? fd : synced(fsync(fd));
+    int status = sync_with(worker, self, fsync);
     (void)SUCCEEDED(result_out, status);
-}
-
-static int set_size(struct worker *worker, uint32_t self, uint64_t size)
-{
-    int fd = data_fd(worker, self);
-    if (fd < 0)
-        return fd;
-    if (size > INT64_MAX)
-        return -EFBIG;
-    wasi_file_changes(worker);
-    return status_of(ftruncate(fd, (off_t)size));
 }
 
 void wasi_filesystem_types_descriptor_set_size(struct worker *worker, uint32_t self, uint64_t size,
                                                void_result *result_out)
 {
-    int status = set_size(worker, self, size);
+    int status = wasi_file_set_size(worker, file_of(worker, self), size);
     (void)SUCCEEDED(result_out, status);
 }
 
@@ -314,7 +311,6 @@ static int set_times(struct worker *worker, uint32_t self, const new_timestamp *
     int status = fd < 0 ? fd : timespecs_of_new(access, modification, times);
     if (status != 0)
         return status;
-    wasi_file_changes(worker);
     return status_of(futimens(fd, times));
 }
 
@@ -335,7 +331,6 @@ static int set_times_at(struct worker *worker, uint32_t self, uint32_t path_flag
     int status = fd < 0 ? fd : timespecs_of_new(access, modification, times);
     if (status != 0)
         return status;
-    wasi_file_changes(worker);
     return io_path_set_times(fd, path_of(path), follows(path_flags), times);
 }
 
@@ -507,8 +502,7 @@ static int open_at(struct worker *worker, uint32_t self, uint32_t path_flags, st
     if ((posix_flags & O_DIRECTORY) != 0 && (posix_flags & (O_CREAT | O_EXCL | O_TRUNC)) != 0)
         return -EINVAL;
     if ((posix_flags & (O_CREAT | O_TRUNC)) != 0)
-        wasi_file_changes(worker);
-    if ((posix_flags & O_CREAT) == 0) /* alone it means nothing, and open(2) leaves it undefined */
+        if ((posix_flags & O_CREAT) == 0) /* alone it means nothing, and open(2) leaves it undefined */
         posix_flags &= ~O_EXCL;
     if ((flags & FLAG_WRITE) == 0) /* open(2) knows no file that is neither */
         flags |= FLAG_READ;
@@ -533,7 +527,6 @@ static int change_name(struct worker *worker, uint32_t self, struct cabi_string 
     int fd = directory_fd(worker, self);
     if (fd < 0)
         return fd;
-    wasi_file_changes(worker);
     return change(fd, path_of(path));
 }
 
@@ -565,7 +558,6 @@ static int change_names(struct worker *worker, uint32_t self, struct cabi_string
     int from = directory_fd(worker, self), to = directory_fd(worker, other);
     if (from < 0 || to < 0)
         return from < 0 ? from : to;
-    wasi_file_changes(worker);
     return change(from, path_of(old_path), to, path_of(new_path));
 }
 
@@ -591,8 +583,7 @@ void wasi_filesystem_types_descriptor_symlink_at(struct worker *worker, uint32_t
 {
     int fd = directory_fd(worker, self), status = fd;
     if (fd >= 0) {
-        wasi_file_changes(worker);
-        status = io_path_symlink(path_of(old_path), fd, path_of(new_path));
+            status = io_path_symlink(path_of(old_path), fd, path_of(new_path));
     }
     (void)SUCCEEDED(result_out, status);
 }
@@ -611,37 +602,19 @@ void wasi_filesystem_types_descriptor_readlink_at(struct worker *worker, uint32_
 
 /* --- listings --- */
 
-struct entry {
-    uint32_t type;
-    char *name;
-};
-
-/* The live part: the directory as it was when the listing was begun, sorted by name, for replay. */
-struct listing {
-    struct entry *entries;
-    size_t count, capacity;
-};
-
-/* The record. */
+/* The record: the directory as it was when the listing was begun, sorted by name, for replay. */
 struct entry_stream {
-    uint32_t file;
-    uint32_t position;
+    char *entries; /* host_memory: for each a byte for its type, and its name with a NUL */
+    uint32_t size, position;
 };
-
-static void listing_free(struct listing *listing)
-{
-    for (size_t i = 0; i < listing->count; i++)
-        free(listing->entries[i].name);
-    free(listing->entries);
-    free(listing);
-}
 
 static void drop_entry_stream(struct worker *worker, uint32_t rep, void *record, void *live)
 {
+    const struct entry_stream *stream = record;
     (void)rep;
-    if (live != NULL)
-        listing_free(live);
-    wasi_file_release(worker, ((struct entry_stream *)record)->file);
+    (void)live;
+    if (stream->entries != NULL)
+        host_memory_free(worker, stream->entries, stream->size);
 }
 
 const struct host_resource_type wasi_filesystem_types_directory_entry_stream_type = {
@@ -650,23 +623,22 @@ const struct host_resource_type wasi_filesystem_types_directory_entry_stream_typ
     .drop = drop_entry_stream,
 };
 
+/* Entries as readdir gives them, and where each begins. */
+struct listing {
+    struct ga_buf entries, places;
+};
+
 static int listing_add(struct listing *listing, int directory_fd, const struct dirent *entry)
 {
     struct stat stat = {.st_mode = DTTOIF(entry->d_type)};
+    size_t size = strlen(entry->d_name) + 1;
     if (entry->d_type == DT_UNKNOWN && fstatat(directory_fd, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         stat.st_mode = 0;
-    if (listing->count == listing->capacity) {
-        size_t capacity = listing->capacity > 0 ? 2 * listing->capacity : 16;
-        struct entry *entries = realloc(listing->entries, capacity * sizeof *entries);
-        if (entries == NULL)
-            return -ENOMEM;
-        listing->entries = entries;
-        listing->capacity = capacity;
-    }
-    char *name = strdup(entry->d_name);
-    if (name == NULL)
+    if (listing->entries.size + 1 + size > GA_MAX_LISTING_BYTES)
         return -ENOMEM;
-    listing->entries[listing->count++] = (struct entry){type_of_mode(stat.st_mode), name};
+    ga_buf_append(&listing->places, &(uint32_t){(uint32_t)listing->entries.size}, sizeof(uint32_t));
+    ga_buf_u8(&listing->entries, (uint8_t)type_of_mode(stat.st_mode));
+    ga_buf_append(&listing->entries, entry->d_name, size);
     return 0;
 }
 
@@ -684,12 +656,12 @@ static int listing_fill(struct listing *listing, DIR *directory, int directory_f
     return status;
 }
 
-static int by_name(const void *a, const void *b)
+static int by_name(const void *a, const void *b, void *entries)
 {
-    return strcmp(((const struct entry *)a)->name, ((const struct entry *)b)->name);
+    return strcmp((const char *)entries + *(const uint32_t *)a + 1, (const char *)entries + *(const uint32_t *)b + 1);
 }
 
-static int listing_read(int directory_fd, struct listing **listing_out)
+static int listing_read(struct listing *listing, int directory_fd)
 {
     int fd = openat(directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd < 0 ? NULL : fdopendir(fd);
@@ -699,61 +671,64 @@ static int listing_read(int directory_fd, struct listing **listing_out)
             close(fd);
         return -error;
     }
-    struct listing *listing = calloc(1, sizeof *listing);
-    int status = listing == NULL ? -ENOMEM : listing_fill(listing, directory, directory_fd);
+    int status = listing_fill(listing, directory, directory_fd);
     closedir(directory);
-    if (status != 0 && listing != NULL)
-        listing_free(listing);
-    if (status != 0)
-        return status;
-    if (listing->count > 0)
-        qsort(listing->entries, listing->count, sizeof *listing->entries, by_name);
-    *listing_out = listing;
+    if (status == 0 && listing->places.size > 0)
+        qsort_r(listing->places.data, listing->places.size / sizeof(uint32_t), sizeof(uint32_t), by_name,
+                listing->entries.data);
+    return status;
+}
+
+/* Puts the entries in their order. */
+static int stream_fill(struct worker *worker, struct entry_stream *stream, const struct listing *listing)
+{
+    size_t size = listing->entries.size, at = 0;
+    char *entries = size == 0 ? NULL : host_memory_new(worker, size);
+    if (size > 0 && entries == NULL)
+        return -ENOMEM;
+    for (size_t i = 0; i < listing->places.size / sizeof(uint32_t); i++) {
+        const char *entry = (const char *)listing->entries.data + ((const uint32_t *)(void *)listing->places.data)[i];
+        size_t entry_size = 1 + strlen(entry + 1) + 1;
+        memcpy(entries + at, entry, entry_size);
+        at += entry_size;
+    }
+    *stream = (struct entry_stream){.entries = entries, .size = (uint32_t)size};
     return 0;
+}
+
+static int read_directory(struct worker *worker, uint32_t self, struct entry_stream *stream)
+{
+    struct listing listing = {0};
+    int fd = directory_fd(worker, self), status = fd < 0 ? fd : listing_read(&listing, fd);
+    if (status == 0)
+        status = stream_fill(worker, stream, &listing);
+    ga_buf_free(&listing.entries);
+    ga_buf_free(&listing.places);
+    return status;
 }
 
 void wasi_filesystem_types_descriptor_read_directory(struct worker *worker, uint32_t self, handle_result *result_out)
 {
-    struct listing *listing = NULL;
-    int fd = directory_fd(worker, self), status = fd < 0 ? fd : listing_read(fd, &listing);
-    if (!SUCCEEDED(result_out, status))
-        return;
-    uint32_t file = file_of(worker, self), *rep_out = &result_out->value.ok;
-    wasi_file_keep(worker, file);
-    struct entry_stream *stream = host_resource_new(worker, &wasi_filesystem_types_directory_entry_stream_type, rep_out);
-    stream->file = file;
-    *host_resource_live(worker, *rep_out) = listing;
-}
-
-/* Read again after a restore. */
-static int listing_of(struct worker *worker, uint32_t self, const struct entry_stream *stream,
-                      struct listing **listing_out)
-{
-    void **live = host_resource_live(worker, self);
-    *listing_out = *live;
-    if (*live != NULL)
-        return 0;
-    int fd = wasi_file_directory_fd(worker, stream->file), status = fd < 0 ? fd : listing_read(fd, listing_out);
-    if (status == 0)
-        *live = *listing_out;
-    return status;
+    struct entry_stream stream;
+    int status = read_directory(worker, self, &stream);
+    if (SUCCEEDED(result_out, status))
+        *(struct entry_stream *)host_resource_new(worker, &wasi_filesystem_types_directory_entry_stream_type,
+                                                  &result_out->value.ok) = stream;
 }
 
 /* 1: there is one; 0: the end. */
 static int next_entry(struct worker *worker, uint32_t self, struct wasi_filesystem_types_directory_entry *out)
 {
-    struct listing *listing;
     struct entry_stream *stream = host_resource_get(worker, &wasi_filesystem_types_directory_entry_stream_type, self);
-    int status = listing_of(worker, self, stream, &listing);
-    if (status != 0)
-        return status;
-    if (stream->position >= listing->count)
+    if (stream->position == stream->size)
         return 0;
-    const struct entry *entry = &listing->entries[stream->position++];
-    if (!ga_utf8_valid((const uint8_t *)entry->name, strlen(entry->name)))
+    const char *entry = stream->entries + stream->position;
+    size_t size = strlen(entry + 1);
+    stream->position += (uint32_t)(1 + size + 1);
+    if (!ga_utf8_valid((const uint8_t *)entry + 1, size))
         return -EILSEQ;
-    out->type = entry->type;
-    out->name = worker_string(worker, entry->name);
+    out->type = (uint8_t)*entry;
+    out->name = worker_string(worker, entry + 1);
     return 1;
 }
 

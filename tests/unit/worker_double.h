@@ -2,11 +2,13 @@
 #define WORKER_DOUBLE_H
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cabi.h"
 #include "durable.h"
@@ -38,7 +40,7 @@ struct double_promise {
 };
 
 struct worker {
-    bool command, ephemeral, forbidden;
+    bool command, ephemeral;
     struct ga_arena scratch;
     struct worker_environment environment;
     struct worker_preopen preopens[4];
@@ -50,6 +52,8 @@ struct worker {
     unsigned commits, silent_values;
     uint64_t last_batch; /* of the last durable_batch_value */
     struct double_resource resources[256];
+    int files[256]; /* fd + 1, by rep */
+    uint64_t written_begin, written_end, resized; /* what was told of last */
     struct double_promise promises[8];
     uint32_t promise_count;
     jmp_buf landing;
@@ -129,11 +133,6 @@ bool worker_replaying(struct worker *worker)
     return worker->position < worker->entry_count;
 }
 
-void worker_forbid_checkpoints(struct worker *worker)
-{
-    worker->forbidden = true;
-}
-
 void worker_trap(struct worker *worker, const char *format, ...)
 {
     char text[200];
@@ -195,6 +194,40 @@ void worker_log_message(struct worker *worker, const char *level, struct cabi_st
              (int)message.size, message.data);
 }
 
+/* --- open files --- */
+
+int worker_file_put(struct worker *worker, uint32_t rep, int fd, int open_flags)
+{
+    (void)open_flags;
+    worker->files[rep] = fd + 1;
+    return 0;
+}
+
+int worker_file_fd(struct worker *worker, uint32_t rep)
+{
+    return worker->files[rep] > 0 ? worker->files[rep] - 1 : -EBADF;
+}
+
+void worker_file_drop(struct worker *worker, uint32_t rep)
+{
+    if (worker->files[rep] > 0)
+        close(worker->files[rep] - 1);
+    worker->files[rep] = 0;
+}
+
+void worker_file_written(struct worker *worker, uint32_t rep, uint64_t begin, uint64_t end)
+{
+    (void)rep;
+    worker->written_begin = begin;
+    worker->written_end = end;
+}
+
+void worker_file_resized(struct worker *worker, uint32_t rep, uint64_t size)
+{
+    (void)rep;
+    worker->resized = size;
+}
+
 /* --- resources --- */
 
 static struct double_resource *double_resource(uint32_t rep)
@@ -233,6 +266,19 @@ void host_resource_drop(struct worker *worker, const struct host_resource_type *
         double_resource(resource->parent)->children--;
     free(resource->record);
     *resource = (struct double_resource){0};
+}
+
+void *host_memory_new(struct worker *worker, size_t size)
+{
+    (void)worker;
+    return calloc(1, size);
+}
+
+void host_memory_free(struct worker *worker, void *memory, size_t size)
+{
+    (void)worker;
+    (void)size;
+    free(memory);
 }
 
 void **host_resource_live(struct worker *worker, uint32_t rep)

@@ -26,6 +26,8 @@
     X(IDEMPOTENCY_KEY_BYTES, 1024, "bytes of an idempotency key")                                            \
     X(WORKER_NAME_BYTES, 512, "bytes of a worker name")                                                      \
     X(HOST_RESOURCES, 1000000, "host resources of a worker")                                                 \
+    X(OPEN_FILES, 8192, "files and directories that a worker has open")                                      \
+    X(LISTING_BYTES, 1u << 24, "bytes of the names of one directory that is listed")                         \
     X(SOCKETS, 8192, "open sockets of a worker")                                                             \
     X(RANDOM_BYTES, 1u << 24, "random bytes of one call")                                                    \
     X(HTTP_FIELDS_BYTES, 1u << 17, "bytes of HTTP fields, 32 for each included")                             \

@@ -64,6 +64,7 @@ struct ckpt {
     bool mapped_is_known; /* a slot whose sums are those of the region's clean pages */
     struct ckpt_slot slots[CKPT_SLOT_COUNT];
     struct ckpt_stamp noted[CKPT_SLOT_COUNT]; /* as the note had it when we began */
+    const struct ckpt_companion *companion;   /* NULL: none */
 };
 
 /* There is one region in a process, and it stays mapped when a ckpt is closed, and over a fork. */
@@ -192,7 +193,7 @@ void ckpt_close(struct ckpt *ckpt)
 
 /* --- restoring --- */
 
-static struct ckpt_info info_of(const struct ckpt_slot *slot)
+static struct ckpt_info info_of(const struct ckpt *ckpt, const struct ckpt_slot *slot)
 {
     return (struct ckpt_info){
         .sequence = slot->header.sequence,
@@ -200,6 +201,8 @@ static struct ckpt_info info_of(const struct ckpt_slot *slot)
         .oplog_hash = slot->header.oplog_hash,
         .in_invocation = (slot->header.flags & CKPT_FLAG_IN_INVOCATION) != 0,
         .page_count = slot->header.page_count,
+        .slot = (unsigned)(slot - ckpt->slots),
+        .companion_sum = slot->header.companion_sum,
     };
 }
 
@@ -264,7 +267,7 @@ enum ga_status ckpt_restore(struct ckpt *ckpt, bool (*accept)(const struct ckpt_
     explain_invalid_slots(ckpt, report);
     for (int i = 0; i < count; i++) {
         struct ckpt_slot *slot = &ckpt->slots[order[i]];
-        struct ckpt_info info = info_of(slot);
+        struct ckpt_info info = info_of(ckpt, slot);
         if (accept && !accept(&info, context))
             continue;
         struct ga_report remark = {0};
@@ -280,6 +283,11 @@ enum ga_status ckpt_restore(struct ckpt *ckpt, bool (*accept)(const struct ckpt_
     }
     ga_report_set(report, GA_NOT_FOUND, "there is no checkpoint to restore");
     return GA_NOT_FOUND;
+}
+
+void ckpt_set_companion(struct ckpt *ckpt, const struct ckpt_companion *companion)
+{
+    ckpt->companion = companion;
 }
 
 enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, struct ga_report *report)
@@ -447,12 +455,12 @@ static enum ga_status write_pages(struct ckpt *ckpt, struct ckpt_slot *target, s
 }
 
 /* The slot that is not mapped; if none is, the one whose loss costs less. */
-static int choose_target(const struct ckpt *ckpt)
+unsigned ckpt_target(const struct ckpt *ckpt)
 {
     int order[CKPT_SLOT_COUNT];
     if (ckpt->mapped >= 0)
-        return 1 - ckpt->mapped;
-    return order_slots(ckpt, order) > 0 ? 1 - order[0] : 0;
+        return (unsigned)(1 - ckpt->mapped);
+    return order_slots(ckpt, order) > 0 ? (unsigned)(1 - order[0]) : 0;
 }
 
 /* C2: whatever is not known for certain is not built upon. */
@@ -470,8 +478,13 @@ static void prepare_target(struct ckpt *ckpt, struct ckpt_slot *target)
 static enum ga_status write_target(struct ckpt *ckpt, struct ckpt_slot *target, struct ckpt_slot_header header,
                                    struct ckpt_info *info, struct ga_report *report)
 {
+    const struct ckpt_companion *companion = ckpt->companion;
+    unsigned number = (unsigned)(target - ckpt->slots);
     prepare_target(ckpt, target);
-    enum ga_status status = ckpt_slot_begin(target, report);
+    enum ga_status status =
+        ckpt_slot_begin(target, companion && companion->is_pending(companion->context, number), report);
+    if (status == GA_OK && companion)
+        status = companion->write(companion->context, number, &header.companion_sum, report);
     if (status == GA_OK)
         status = write_pages(ckpt, target, info, report);
     if (status != GA_OK)
@@ -484,7 +497,7 @@ enum ga_status ckpt_write(struct ckpt *ckpt, uint64_t oplog_index, uint64_t oplo
                           struct ga_report *report)
 {
     uint64_t start_ns = ckpt_now_ns();
-    int number = choose_target(ckpt);
+    unsigned number = ckpt_target(ckpt);
     struct ckpt_slot *target = &ckpt->slots[number];
     struct ckpt_info info = {0};
     struct ckpt_slot_header header = {
@@ -506,10 +519,10 @@ enum ga_status ckpt_write(struct ckpt *ckpt, uint64_t oplog_index, uint64_t oplo
         ga_report_print(&failure, NULL);
         abort();
     }
-    set_mapped(ckpt, number);
+    set_mapped(ckpt, (int)number);
     ckpt->newest_sequence = header.sequence;
     uint64_t scan_ns = info.scan_ns, sync_ns = info.sync_ns, written_bytes = info.written_bytes;
-    info = info_of(target);
+    info = info_of(ckpt, target);
     info.scan_ns = scan_ns;
     info.sync_ns = sync_ns;
     info.written_bytes = written_bytes;

@@ -24,8 +24,18 @@ struct ckpt_info {
     uint64_t oplog_index; /* the last entry whose effect is in the image */
     uint64_t oplog_hash;  /* the chain hash after that entry */
     bool in_invocation;   /* a guest call rests at a gate; gate_resume continues it */
+    unsigned slot;
+    uint64_t companion_sum; /* as its write returned it; 0: there is none */
     uint64_t page_count;  /* stored */
     uint64_t written_bytes, scan_ns, write_ns, sync_ns; /* of the last ckpt_write */
+};
+
+/* What belongs to a checkpoint and lies beside the slots: written with each, while the slot is not valid (durably so
+ * if it is pending). What it wrote is synced when write returns, and valid if the slot is, with that sum. */
+struct ckpt_companion {
+    bool (*is_pending)(void *context, unsigned slot); /* write would change something */
+    enum ga_status (*write)(void *context, unsigned slot, uint64_t *sum_out, struct ga_report *report);
+    void *context;
 };
 
 struct ckpt;
@@ -34,6 +44,9 @@ struct ckpt;
  * Ignores SIGXFSZ in this process: a file-size limit is reported like a full disk. */
 enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt_out,
                          struct ga_report *report) GA_MUST_USE;
+
+/* Checkpoints have this companion from now on; it stays the caller's. */
+void ckpt_set_companion(struct ckpt *ckpt, const struct ckpt_companion *companion);
 
 /* Maps the start image that `golem-aot build` put into the running executable, if there is one: GA_NOT_FOUND if not.
  * The region must exist (region_create) and not have been used. */
@@ -50,6 +63,9 @@ enum ga_status ckpt_restore(struct ckpt *ckpt, bool (*accept)(const struct ckpt_
  * the worker goes on unharmed with its older checkpoint. After success the region is mapped from the new file. */
 enum ga_status ckpt_write(struct ckpt *ckpt, uint64_t oplog_index, uint64_t oplog_hash, struct ckpt_info *info_out,
                           struct ga_report *report) GA_MUST_USE;
+
+/* The slot that ckpt_write would write to. */
+unsigned ckpt_target(const struct ckpt *ckpt);
 
 /* A digest of guest-visible state: linear memories, their sizes, and the arena (not stack, not header). Two runs of one
  * build at the same oplog position have the same digest. Reads all pages. */

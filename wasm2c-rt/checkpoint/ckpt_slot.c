@@ -22,8 +22,8 @@
  *            0 magic "GOLEMCKP"   8 version (4 bytes)   12 page size (4 bytes)   16 build id   24 worker id
  *            32 sequence   40 oplog index   48 oplog hash   56 flags (1: a guest call rests at a gate)
  *            64 file size   72 table offset   80 run count   88 page count   96 table sum
- *            104 stack start   112 arena bytes   120 memory count
- *            128 sum of bytes 0 to 127, seed 0
+ *            104 stack start   112 arena bytes   120 memory count   128 companion's sum
+ *            136 sum of bytes 0 to 135, seed 0
  *   4096     page n of the region at 4096 + n * 4096 (numbers: ckpt_pages.h); pages that are zero, or not in use, are
  *            holes. Sparse: memory i has a window of 4 GiB in the file from offset 4096 + 1.5 GiB + i * 4 GiB
  *   table    behind the last page in use:
@@ -46,19 +46,20 @@
  * Invariants of writing:
  *   W1  the header is overwritten with zeros before anything else changes; it is written last, when table and pages are
  *       synced. A header with a right sum therefore has its table and pages on the disk before it, or was cut off by a
- *       power failure before the zeros reached the disk: then V5 finds out, since the boot is another.
+ *       power failure before the zeros reached the disk: then V5 finds out, since the boot is another. A companion
+ *       (ckpt.h) is not checked that way: before it is written, the zeros are synced.
  *   W2  slot->sums tell what the file's pages hold whenever slot->valid or the file is being written. After any error
  *       nothing is known any more, and the file is emptied.
  *   W3  the file the region is mapped from is not written (ckpt.c's duty).
  */
 #define MAGIC 0x504b434d454c4f47ull /* "GOLEMCKP" */
-#define VERSION 1
+#define VERSION 2
 #define PAGES_OFFSET 4096
 #define SUMMED_BYTES offsetof(struct ckpt_slot_header, header_sum)
 #define VERIFY_PAGES 64
 
 _Static_assert(offsetof(struct ckpt_slot_header, build_id) == 16 && offsetof(struct ckpt_slot_header, file_bytes) == 64 &&
-                   offsetof(struct ckpt_slot_header, stack_start) == 104 && SUMMED_BYTES == 128,
+                   offsetof(struct ckpt_slot_header, stack_start) == 104 && SUMMED_BYTES == 136,
                "the format is as documented");
 
 struct run {
@@ -388,7 +389,7 @@ static bool can_be_mapped(const struct ckpt_slot *slot)
     return probe != MAP_FAILED && munmap(probe, CKPT_PAGE_BYTES) == 0;
 }
 
-enum ga_status ckpt_slot_begin(struct ckpt_slot *slot, struct ga_report *report)
+enum ga_status ckpt_slot_begin(struct ckpt_slot *slot, bool sync, struct ga_report *report)
 {
     static const uint8_t no_header[CKPT_PAGE_BYTES];
     if (slot->fd < 0 && create_file(slot, report) != GA_OK)
@@ -404,6 +405,8 @@ enum ga_status ckpt_slot_begin(struct ckpt_slot *slot, struct ga_report *report)
         return ga_report_errno(report, errno, "%s: cannot write", slot->name);
     if (!keeps_pages)
         ckpt_sums_clear(&slot->sums);
+    if (sync && fdatasync(slot->fd) != 0)
+        return ga_report_errno(report, errno, "%s: cannot sync", slot->name);
     return GA_OK;
 }
 

@@ -27,6 +27,7 @@ struct ckpt_slot_header {
     uint64_t stack_start;
     uint64_t arena_bytes;
     uint64_t memory_count;
+    uint64_t companion_sum;
     uint64_t header_sum;
 };
 
@@ -66,9 +67,9 @@ enum ga_status ckpt_slot_verify(const struct ckpt_slot *slot, struct ga_report *
 /* Maps all pages in use into the region, and fresh zeroed pages for the rest of the stack. */
 enum ga_status ckpt_slot_map(const struct ckpt_slot *slot, struct ga_report *report) GA_MUST_USE;
 
-/* Writing, in this order: begin (creates the file if need be; what it held is invalid from here on), pages, finish
- * (table, sync, header, sync). After a failure of any: ckpt_slot_discard. */
-enum ga_status ckpt_slot_begin(struct ckpt_slot *slot, struct ga_report *report) GA_MUST_USE;
+/* Writing, in this order: begin (creates the file if need be; what it held is invalid from here on, also after a power
+ * failure if `sync`), pages, finish (table, sync, header, sync). After a failure of any: ckpt_slot_discard. */
+enum ga_status ckpt_slot_begin(struct ckpt_slot *slot, bool sync, struct ga_report *report) GA_MUST_USE;
 enum ga_status ckpt_slot_put(struct ckpt_slot *slot, uint64_t page, uint64_t count, const void *data,
                              struct ga_report *report) GA_MUST_USE;
 enum ga_status ckpt_slot_put_zero(struct ckpt_slot *slot, uint64_t page, uint64_t count,
