@@ -202,6 +202,10 @@ static bool client_start(void)
 
 /* --- ends of an exchange --- */
 
+#if LIBCURL_VERSION_NUM < 0x080600
+#    define CURLE_TOO_LARGE ((CURLcode)100) /* newer libraries give it */
+#endif
+
 /* The first reason counts. text: a literal, or in the exchange's arena. */
 static void fail(struct io_http_exchange *exchange, enum io_http_error error, const char *text)
 {
@@ -271,10 +275,12 @@ static const struct {
     {CURLE_SSL_INVALIDCERTSTATUS, IO_HTTP_TLS_CERTIFICATE},
 };
 
-static enum io_http_error translate(CURL *easy, CURLcode code)
+static enum io_http_error translate(const struct io_http_exchange *exchange, CURLcode code)
 {
     if (code == CURLE_COULDNT_CONNECT)
-        return connect_error(easy);
+        return connect_error(exchange->easy);
+    if (code == CURLE_OUT_OF_MEMORY || code == CURLE_TOO_LARGE) /* curl's own limit, of a single field */
+        return exchange->answered == 0 ? IO_HTTP_HEADERS_TOO_LARGE : IO_HTTP_TRAILERS_TOO_LARGE;
     for (size_t i = 0; i < sizeof curl_errors / sizeof *curl_errors; i++)
         if (curl_errors[i].code == code)
             return curl_errors[i].error;
@@ -284,7 +290,7 @@ static enum io_http_error translate(CURL *easy, CURLcode code)
 static void fail_by_curl(struct io_http_exchange *exchange, CURLcode code)
 {
     const char *text = exchange->error_text[0] != '\0' ? exchange->error_text : lib.curl_easy_strerror(code);
-    enum io_http_error error = translate(exchange->easy, code);
+    enum io_http_error error = translate(exchange, code);
     unsigned alert = error == IO_HTTP_TLS_PROTOCOL || error == IO_HTTP_TERMINATED ? find_alert(exchange->error_text) : 0;
     /* The peer closed in the middle of the handshake: that is no fault of the protocol. */
     if (error == IO_HTTP_TLS_PROTOCOL && strstr(exchange->error_text, "SSL_ERROR_SYSCALL") != NULL)
@@ -464,9 +470,9 @@ static void set_url(struct io_http_exchange *exchange, const struct io_http_requ
 
 static void set_authorities(CURL *easy)
 {
-    const char *file = getenv("CURL_CA_BUNDLE"), *folder = getenv("SSL_CERT_DIR");
+    const char *file = getenv("SSL_CERT_FILE"), *folder = getenv("SSL_CERT_DIR");
     if (file == NULL)
-        file = getenv("SSL_CERT_FILE");
+        file = getenv("CURL_CA_BUNDLE");
     if (file == NULL && folder == NULL)
         return;
     lib.curl_easy_setopt(easy, CURLOPT_CAINFO, file);

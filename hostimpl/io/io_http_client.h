@@ -13,7 +13,7 @@
  * HTTP/1.1, and HTTP/2 where a TLS server chooses it. Connections are kept and used again; a request that others may
  * notice twice is never sent a second time by itself. No redirects, cookies, credentials, caches, decompression, and no
  * proxies: http_proxy and the like are not looked at. Certificates are checked against the system's authorities, or those of
- * the process's CURL_CA_BUNDLE or SSL_CERT_FILE (a file), or SSL_CERT_DIR.
+ * the process's SSL_CERT_FILE, else CURL_CA_BUNDLE (a file), and SSL_CERT_DIR.
  */
 
 /* Why an exchange failed. */

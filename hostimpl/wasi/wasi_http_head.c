@@ -129,6 +129,14 @@ static bool is_port(struct cabi_string text)
     return text.size > 0 && port <= 65535;
 }
 
+static bool is_ipv6(struct cabi_string text)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (!isxdigit((unsigned char)text.data[i]) && text.data[i] != ':' && text.data[i] != '.')
+            return false;
+    return memchr(text.data, ':', text.size) != NULL;
+}
+
 bool wasi_http_is_authority(struct cabi_string text)
 {
     const char *end = text.data + text.size;
@@ -138,7 +146,7 @@ bool wasi_http_is_authority(struct cabi_string text)
         return false;
     host_end = host_end == NULL ? end : host_end + literal;
     struct cabi_string host = {text.data + literal, (size_t)(host_end - text.data) - 2 * literal};
-    bool fine = host.size > 0 && all_of(host, literal ? ":." : "-._~!$&'()*+,;=%");
+    bool fine = host.size > 0 && (literal ? is_ipv6(host) : all_of(host, "-._~!$&'()*+,;=%"));
     return fine && (host_end == end ||
                     (*host_end == ':' && is_port((struct cabi_string){host_end + 1, (size_t)(end - host_end) - 1})));
 }

@@ -235,13 +235,14 @@ static const char *fetch(const struct request *request, struct response *respons
 
 /* A request is small enough to come as single values. */
 GUEST_EXPORT(API "#fetch")
-void *export_fetch(char *method, size_t method_size, char *url, size_t url_size, struct pair *headers, size_t header_count,
-                   struct pair *trailers, size_t trailer_count, uint32_t has_body, uint8_t *body, size_t body_size,
-                   uint32_t connect_timeout, uint32_t first_byte_timeout, uint32_t between_bytes_timeout)
+void *export_fetch(char *method, size_t method_size, char *url, size_t url_size, struct pair *headers,
+                   size_t header_count, struct pair *trailers, size_t trailer_count, uint32_t has_body, uint8_t *body,
+                   size_t body_size, uint32_t connect_timeout, uint32_t first_byte_timeout,
+                   uint32_t between_bytes_timeout)
 {
-    struct request request = {
-        {method, method_size}, {url, url_size}, {headers, header_count}, {trailers, trailer_count},
-        has_body, {body, body_size}, connect_timeout, first_byte_timeout, between_bytes_timeout};
+    struct request request = {{method, method_size},     {url, url_size},    {headers, header_count},
+                              {trailers, trailer_count}, has_body,           {body, body_size},
+                              connect_timeout,           first_byte_timeout, between_bytes_timeout};
     static struct {
         uint32_t tag;
         union {
@@ -455,8 +456,9 @@ GUEST_EXPORT(API "#cancel") bool cancel(char *url, size_t url_size)
     return error == NULL;
 }
 
-GUEST_EXPORT(API "#refused") void *refused(char *method, size_t method_size, char *scheme, size_t scheme_size,
-                                           char *authority, size_t authority_size, char *path, size_t path_size)
+GUEST_EXPORT(API "#refused")
+void *refused(char *method, size_t method_size, char *scheme, size_t scheme_size, char *authority,
+              size_t authority_size, char *path, size_t path_size)
 {
     static struct {
         struct guest_string *items;
@@ -491,13 +493,14 @@ GUEST_EXPORT(API "#header") struct guest_string *header(char *name, size_t name_
 }
 
 /* The stream's error, then what `finish` says. */
-GUEST_EXPORT(API "#body-size") struct guest_string *body_size(char *url, size_t url_size, uint64_t said, uint64_t written)
+GUEST_EXPORT(API "#body-size")
+struct guest_string *body_size(char *url, size_t url_size, uint64_t said, uint64_t written)
 {
     static struct guest_string text;
     struct http_area result;
     struct pair length = {literal("content-length"), guest_format("%llu", (unsigned long long)said)};
-    uint32_t request =
-        make_request(literal("POST"), parse_url(guest_string(url, url_size)), (struct pairs){&length, 1}), future, response;
+    uint32_t request = make_request(literal("POST"), parse_url(guest_string(url, url_size)), (struct pairs){&length, 1}),
+             future, response;
     http_request_body(request, &result);
     uint32_t body = http_word(&result, 4);
     const char *error = handle(request, 0, &future);
@@ -528,7 +531,10 @@ GUEST_EXPORT(API "#twice") struct guest_string *twice(char *url, size_t url_size
         polls++;
     uint32_t first = result.bytes[8] || result.bytes[16], response = http_word(&result, 24);
     http_future_get(future, &result);
-    text = guest_format("%s, then %s", first ? "error" : polls > 0 ? "pending, response" : "response",
+    text = guest_format("%s, then %s",
+                        first       ? "error"
+                        : polls > 0 ? "pending, response"
+                                    : "response",
                         result.bytes[0] && result.bytes[8] ? "error" : "something");
     if (!first)
         http_response_drop(response);

@@ -19,6 +19,7 @@ class Servers {
                 if (ready) return tell(ready);
                 const [good, bad] = servers.waiting.get(number);
                 servers.waiting.delete(number);
+                if (servers.waiting.size === 0) servers.thread.unref(); // it keeps no test file alive
                 if (error) bad(new Error(error));
                 else good(result);
             });
@@ -27,6 +28,7 @@ class Servers {
         return servers;
     }
     ask(verb, argument) {
+        this.thread.ref();
         return new Promise((good, bad) => {
             this.waiting.set(++this.asked, [good, bad]);
             this.thread.postMessage({ number: this.asked, verb, argument });
