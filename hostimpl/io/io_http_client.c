@@ -365,9 +365,12 @@ static int on_trailers(struct curl_slist **list, void *context)
 
 /* --- what curl asks for and tells: the response --- */
 
-static void add_field(struct io_http_exchange *exchange, struct fields *fields, const char *line, size_t size)
+/* line is the exchange's copy. */
+static void add_field(struct io_http_exchange *exchange, struct fields *fields, char *line, size_t size)
 {
     const char *colon = memchr(line, ':', size);
+    for (char *at = line; at < colon; at++)
+        *at = (char)tolower((unsigned char)*at);
     const char *end = line + size, *value = colon + 1;
     while (value < end && (*value == ' ' || *value == '\t'))
         value++;

@@ -93,7 +93,8 @@ bool io_http_upload_over(const struct io_http_exchange *exchange);
 
 enum { IO_HTTP_BUFFER_BYTES = 1 << 18 };
 
-/* 0 until its headers are there. Then the fields, in order, valid as long as the exchange. */
+/* 0 until its headers are there. Then the fields, in order, names in lower case as HTTP/2 has them;
+ * valid as long as the exchange. */
 unsigned io_http_status(const struct io_http_exchange *exchange);
 const struct io_http_field *io_http_fields(const struct io_http_exchange *exchange, size_t *count_out);
 

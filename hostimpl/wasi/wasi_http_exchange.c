@@ -466,7 +466,7 @@ static void make_trailers(void *context, void *result)
     bool valid = wasi_http_exchange_fields(ask->worker, fields, count, &trailers->value.some.value.ok.value.some);
     trailers->value.some.tag = !valid;
     if (valid)
-        trailers->value.some.value.ok.tag = count > 0;
+        trailers->value.some.value.ok.tag = trailers->value.some.value.ok.value.some.count > 0;
     else
         trailers->value.some.value.err = wasi_http_error(WASI_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR);
 }
@@ -494,12 +494,15 @@ bool wasi_http_exchange_fields(struct worker *worker, const struct io_http_field
                                struct cabi_list *list_out)
 {
     struct tuple_string_list *list = worker_alloc(worker, count * sizeof *list);
-    *list_out = (struct cabi_list){list, count};
+    *list_out = (struct cabi_list){list, 0};
     for (size_t i = 0; i < count; i++) {
-        list[i].f0 = (struct cabi_string){fields[i].name, fields[i].name_size};
-        list[i].f1 = (struct cabi_list){(void *)(uintptr_t)fields[i].value, fields[i].value_size};
-        if (wasi_http_field_check(list[i].f0, list[i].f1) == WASI_HTTP_FIELD_INVALID)
+        struct cabi_string name = {fields[i].name, fields[i].name_size};
+        struct cabi_list value = {(void *)(uintptr_t)fields[i].value, fields[i].value_size};
+        enum wasi_http_field_check check = wasi_http_field_check(name, value);
+        if (check == WASI_HTTP_FIELD_INVALID)
             return false;
+        if (check == WASI_HTTP_FIELD_FINE)
+            list[list_out->count++] = (struct tuple_string_list){name, value};
     }
     return true;
 }

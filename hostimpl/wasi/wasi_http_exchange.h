@@ -28,7 +28,8 @@ const struct wasi_http_head *wasi_http_exchange_head(struct worker *worker, uint
 /* Nobody owns it any more: ends the batch, and cancels what is under way. */
 void wasi_http_exchange_end(struct worker *worker, uint32_t rep);
 
-/* Fields that were received, as they are recorded, in scratch memory; false if one is malformed. And from what was recorded. */
+/* Fields that were received, as they are recorded: without those that guests do not see, in scratch memory; false if one is
+ * malformed. And from what was recorded. */
 bool wasi_http_exchange_fields(struct worker *worker, const struct io_http_field *fields, size_t count,
                                struct cabi_list *list_out);
 struct wasi_http_fields *wasi_http_exchange_received(struct worker *worker, const struct cabi_list *list);

@@ -182,6 +182,7 @@ static const struct wasi_output_ops body_stream = {
     .write = write_body,
     .permit = permit_body,
     .error_kind = &wasi_http_error_kind,
+    .unasked = true, /* older guests of Golem rely on it */
 };
 
 /* --- outgoing-body --- */

@@ -142,6 +142,7 @@ struct wasi_output_ops {
                                     int *error_out);
     const struct wasi_error_kind *error_kind;      /* NULL: wasi_error_errno */
     const struct wasi_stream_recording *recording; /* NULL: not recorded */
+    bool unasked; /* the guest may write without check-write, and more than it said: write takes any size */
 };
 
 struct wasi_output_stream {

@@ -395,7 +395,7 @@ void wasi_io_streams_output_stream_check_write(struct worker *worker, uint32_t s
 /* WASI, "write": more than the last check-write permitted is a trap. A stream that has ended says that instead. */
 static void use_permit(struct worker *worker, struct wasi_output_stream *stream, uint64_t size)
 {
-    if (stream->closed)
+    if (stream->closed || stream->ops->unasked)
         return;
     if (size > stream->permit)
         worker_trap(worker, "write of %llu bytes, but check-write permitted %llu", (unsigned long long)size,

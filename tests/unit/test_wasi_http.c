@@ -383,6 +383,14 @@ Test(wasi_http_outgoing, a_message_that_is_never_sent_leaves_nothing)
     assert_nothing_left();
 }
 
+Test(wasi_http_outgoing, a_body_takes_what_is_written_without_asking)
+{
+    struct result_void_wasi_io_streams_stream_error result = {0};
+    uint32_t stream = stream_of(body_of(response_new(NULL)));
+    DOUBLE_ASSERT_TRAP("", wasi_io_streams_output_stream_write(worker, stream, bytes("unasked"), &result));
+    cr_assert_eq(result.tag, 0);
+}
+
 Test(wasi_http_outgoing, what_waits_has_a_limit)
 {
     static char large[1 << 20];
