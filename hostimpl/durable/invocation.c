@@ -35,8 +35,18 @@ struct plan {
     const struct cabi_type *params; /* the tuple of all parameters; NULL if there are none */
     void *native;                   /* its value, ids for resources */
     void *constructor_native;       /* parameters of the indexed resource's constructor */
-    struct ga_arena arena;
+    struct ga_arena arena;          /* of the parameters */
+    /* What takes nothing from the bytes that a guest may give or get, because it is not the same in each process: */
+    struct ga_arena entry;
+    struct ga_arena result;
 };
+
+static void plan_free(struct plan *plan)
+{
+    ga_arena_free(&plan->arena);
+    ga_arena_free(&plan->entry);
+    ga_arena_free(&plan->result);
+}
 
 static const struct cabi_type *params_of(const struct function_name *name, struct ga_arena *arena)
 {
@@ -136,7 +146,7 @@ static enum ga_status plan_entry(struct worker *worker, struct plan *plan, uint6
 {
     struct ga_report cause = {0};
     const struct oplog_value *function = &values[INVOKED_FUNCTION], *request = &values[INVOKED_REQUEST];
-    char *name = ga_arena_strndup(&plan->arena, (const char *)function->data, function->size);
+    char *name = ga_arena_strndup(&plan->entry, (const char *)function->data, function->size);
     if (plan_function(plan, name, function->size, &cause) != GA_OK)
         return entry_fault(worker, index, report, "%s", cause.text);
     struct ga_reader reader = {.start = request->data, .at = request->data, .end = request->data + request->size};
@@ -151,7 +161,7 @@ static enum ga_status replan(struct worker *worker, struct plan *plan, struct ga
     struct oplog_value values[OPLOG_MAX_FIELDS];
     uint64_t index = STATE->invocation.invoked_index;
     enum ga_status status = replay_read_entry(worker->store, worker->identity.id, worker->config->name, index,
-                                              &plan->arena, &entry, report);
+                                              &plan->entry, &entry, report);
     if (status != GA_OK)
         return status;
     if (entry.kind != OPLOG_EXPORTED_FUNCTION_INVOKED || !oplog_decode(&entry, values))
@@ -161,7 +171,7 @@ static enum ga_status replan(struct worker *worker, struct plan *plan, struct ga
 
 /* --- running --- */
 
-/* One call of an export; resting: a restored process continues it. result_out: in the plan's arena. */
+/* One call of an export; resting: a restored process continues it. */
 static enum gate_outcome run_export(struct plan *plan, const struct rt_export *export, const void *params, bool resting,
                                     void *result_out)
 {
@@ -178,7 +188,7 @@ static enum gate_outcome run_export(struct plan *plan, const struct rt_export *e
         state->may_rest = false;
     }
     if (outcome == GATE_RETURNED) {
-        state->call.scratch = &plan->arena;
+        state->call.scratch = &plan->result;
         outcome = cabi_export_end(&state->call, export, REGION->flat, result_out);
         state->call.scratch = NULL; /* differs from process to process */
     }
@@ -307,7 +317,7 @@ static void append_completed(struct worker *worker, const struct plan *plan, con
 static void *result_room(struct plan *plan)
 {
     const struct cabi_type *type = plan->name.export ? plan->name.export->type->result : NULL;
-    return ga_arena_alloc(&plan->arena, type ? type->native_size : 0);
+    return ga_arena_alloc(&plan->result, type ? type->native_size : 0);
 }
 
 /* What a guest that has returned gives us, if there is room for it. */
@@ -472,7 +482,7 @@ enum ga_status invocation_call(struct worker *worker, const struct invocation_re
         if (status == GA_OK)
             print_result(plan.name.export, result, result_out);
     }
-    ga_arena_free(&plan.arena);
+    plan_free(&plan);
     return status;
 }
 
@@ -592,7 +602,7 @@ static enum ga_status resume(struct worker *worker, struct ga_report *report)
                               &worker->summary, report);
     if (status == GA_OK)
         status = run_and_finish(worker, &plan, true, report);
-    ga_arena_free(&plan.arena);
+    plan_free(&plan);
     return status;
 }
 
@@ -613,7 +623,7 @@ static enum ga_status replay_invocation(struct worker *worker, struct ga_report 
     status = plan_entry(worker, &plan, entry.index, values, report);
     if (status == GA_OK)
         status = run_and_finish(worker, &plan, false, report);
-    ga_arena_free(&plan.arena);
+    plan_free(&plan);
     return status;
 }
 

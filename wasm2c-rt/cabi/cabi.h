@@ -117,7 +117,8 @@ extern void (*cabi_host_drop)(const struct cabi_resource *resource, uint32_t rep
  *   record, tuple                            the fields
  *   variant, option, result, enum            case number, payload
  *
- * decode checks everything (false: malformed, or more than GA_MAX_CALL_BYTES) and allocates in the arena.
+ * decode checks everything (false: malformed, or more than GA_MAX_CALL_BYTES) and allocates in the arena, whatever that
+ * holds already.
  */
 void cabi_encode(const struct cabi_type *type, const void *native, struct ga_buf *out);
 bool cabi_decode(const struct cabi_type *type, struct ga_reader *in, struct ga_arena *arena, void *native_out);

@@ -73,6 +73,15 @@ void cabi_encode(const struct cabi_type *type, const void *native, struct ga_buf
 
 /* --- decoding --- */
 
+/* Where a value comes from and goes to. */
+struct source {
+    struct ga_reader *in;
+    struct ga_arena *arena;
+    uint64_t limit; /* of arena->total_bytes */
+};
+
+static bool decode(const struct cabi_type *type, const struct source *source, void *native);
+
 static bool fail(struct ga_reader *in)
 {
     in->failed = true;
@@ -81,19 +90,21 @@ static bool fail(struct ga_reader *in)
 
 /* Room for count items; NULL if that is beyond the limit. Everything takes a byte at least, so count is first
  * held against what is left of the input. */
-static void *decode_room(struct ga_reader *in, struct ga_arena *arena, uint64_t count, uint32_t size)
+static void *decode_room(const struct source *source, uint64_t count, uint32_t size)
 {
+    const struct ga_reader *in = source->in;
     if (in->failed || count > (size_t)(in->end - in->at))
         return NULL;
-    if (count * size + arena->total_bytes > GA_MAX_CALL_BYTES)
+    if (count * size + source->arena->total_bytes > source->limit)
         return NULL;
-    return ga_arena_alloc_raw(arena, count * size);
+    return ga_arena_alloc_raw(source->arena, count * size);
 }
 
-static bool decode_string(struct ga_reader *in, struct ga_arena *arena, struct cabi_string *string)
+static bool decode_string(const struct source *source, struct cabi_string *string)
 {
+    struct ga_reader *in = source->in;
     uint64_t size = ga_read_leb_u(in, 32);
-    char *data = decode_room(in, arena, size, 1);
+    char *data = decode_room(source, size, 1);
     if (!data || !ga_utf8_valid(in->at, size))
         return fail(in);
     memcpy(data, ga_read_bytes(in, size), size);
@@ -101,11 +112,11 @@ static bool decode_string(struct ga_reader *in, struct ga_arena *arena, struct c
     return true;
 }
 
-static bool decode_list(const struct cabi_type *element, struct ga_reader *in, struct ga_arena *arena,
-                        struct cabi_list *list)
+static bool decode_list(const struct cabi_type *element, const struct source *source, struct cabi_list *list)
 {
+    struct ga_reader *in = source->in;
     uint64_t count = ga_read_leb_u(in, 32);
-    char *items = decode_room(in, arena, count, element->native_size);
+    char *items = decode_room(source, count, element->native_size);
     if (!items)
         return fail(in);
     *list = (struct cabi_list){items, count};
@@ -116,15 +127,15 @@ static bool decode_list(const struct cabi_type *element, struct ga_reader *in, s
         return bytes || fail(in);
     }
     for (size_t i = 0; i < count; i++)
-        if (!cabi_decode(element, in, arena, items + i * element->native_size))
+        if (!decode(element, source, items + i * element->native_size))
             return false;
     return true;
 }
 
-static bool decode_record(const struct cabi_type *type, struct ga_reader *in, struct ga_arena *arena, char *native)
+static bool decode_record(const struct cabi_type *type, const struct source *source, char *native)
 {
     for (uint32_t i = 0; i < type->member_count; i++)
-        if (!cabi_decode(type->members[i].type, in, arena, native + type->members[i].native_offset))
+        if (!decode(type->members[i].type, source, native + type->members[i].native_offset))
             return false;
     return true;
 }
@@ -137,12 +148,12 @@ static bool decode_below(struct ga_reader *in, uint64_t limit, void *native)
     return !in->failed && (value < limit || fail(in));
 }
 
-static bool decode_variant(const struct cabi_type *type, struct ga_reader *in, struct ga_arena *arena, char *native)
+static bool decode_variant(const struct cabi_type *type, const struct source *source, char *native)
 {
-    if (!decode_below(in, type->member_count, native))
+    if (!decode_below(source->in, type->member_count, native))
         return false;
     const struct cabi_type *payload = type->members[get_u32(native)].type;
-    return !payload || cabi_decode(payload, in, arena, native + type->native_payload_offset);
+    return !payload || decode(payload, source, native + type->native_payload_offset);
 }
 
 static bool decode_char(struct ga_reader *in, void *native)
@@ -160,8 +171,9 @@ static bool decode_float(const struct cabi_type *type, struct ga_reader *in, voi
     return bytes != NULL;
 }
 
-bool cabi_decode(const struct cabi_type *type, struct ga_reader *in, struct ga_arena *arena, void *native)
+static bool decode(const struct cabi_type *type, const struct source *source, void *native)
 {
+    struct ga_reader *in = source->in;
     switch ((enum cabi_kind)type->kind) {
     case CABI_BOOL: put_u8(native, ga_read_u8(in)); return !in->failed && (get_u8(native) <= 1 || fail(in));
     case CABI_S8:
@@ -177,16 +189,21 @@ bool cabi_decode(const struct cabi_type *type, struct ga_reader *in, struct ga_a
     case CABI_F32:
     case CABI_F64: return decode_float(type, in, native);
     case CABI_CHAR: return decode_char(in, native);
-    case CABI_STRING: return decode_string(in, arena, native);
-    case CABI_LIST: return decode_list(type->element, in, arena, native);
+    case CABI_STRING: return decode_string(source, native);
+    case CABI_LIST: return decode_list(type->element, source, native);
     case CABI_RECORD:
-    case CABI_TUPLE: return decode_record(type, in, arena, native);
+    case CABI_TUPLE: return decode_record(type, source, native);
     case CABI_VARIANT:
     case CABI_OPTION:
-    case CABI_RESULT: return decode_variant(type, in, arena, native);
+    case CABI_RESULT: return decode_variant(type, source, native);
     case CABI_ENUM: return decode_below(in, type->member_count, native);
     case CABI_FLAGS: return decode_below(in, (uint64_t)flags_mask(type) + 1, native);
     case CABI_KIND_COUNT: break;
     }
     GA_UNREACHABLE();
+}
+
+bool cabi_decode(const struct cabi_type *type, struct ga_reader *in, struct ga_arena *arena, void *native)
+{
+    return decode(type, &(struct source){in, arena, arena->total_bytes + GA_MAX_CALL_BYTES}, native);
 }
