@@ -33,6 +33,7 @@ enum io_http_error {
     IO_HTTP_RESPONSE_INCOMPLETE,
     IO_HTTP_HEADERS_TOO_LARGE,
     IO_HTTP_TRAILERS_TOO_LARGE,
+    IO_HTTP_TRANSFER_CODING, /* of the response: none that is known */
     IO_HTTP_PROTOCOL,
     IO_HTTP_CONFIGURATION,
     IO_HTTP_INTERNAL
