@@ -161,7 +161,6 @@ void exe_catch_signals(void)
     sigaction(SIGINT, &action, NULL);
     action.sa_handler = handle_impatience;
     sigaction(SIGALRM, &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
 }
 
 /* --- options --- */
@@ -314,6 +313,7 @@ int main(int count, char **words)
     ga_stdio_hold();
     refuse_old_processor();
     signal(SIGABRT, on_abort);
+    signal(SIGPIPE, SIG_IGN); /* a reader that has gone away is the writer's to notice, the guest's or ours */
     const char *slash = count ? strrchr(words[0], '/') : NULL;
     struct exe_options options = {.program = slash   ? slash + 1
                                              : count ? words[0]

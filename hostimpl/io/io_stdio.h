@@ -14,8 +14,11 @@ bool io_stdin_wait(uint64_t deadline_ns);
 /* Bytes read, 0 at the end, or a negative errno. */
 ssize_t io_stdin_read(void *buffer, size_t size);
 
-/* Writes everything. Errors are nobody's to report: a reader that has gone away does not stop a worker. */
-void io_stdio_write(int fd, const void *data, size_t size);
+/* Writes everything, and waits where that takes. 0, or an errno: EPIPE if nobody reads any more. */
+int io_stdio_write(int fd, const void *data, size_t size);
+
+/* How many bytes a write would take now without waiting: 0, or up to `most`. */
+size_t io_stdio_room(int fd, size_t most);
 
 bool io_stdio_is_terminal(int fd);
 

@@ -3,8 +3,9 @@
 #include "io_clock.h"
 #include "io_stdio.h"
 #include "wasi_io.h"
+#include "wasi_stdio.h"
 
-/* A worker has no standard input: reading it traps, as in Golem. A command (`run`) reads the process's. */
+/* A worker has no standard input: reading it traps, as in Golem. */
 
 static enum wasi_stream_state read_disabled(struct worker *worker, struct wasi_input_stream *stream, void *buffer,
                                             size_t size, size_t *count_out, int *error_out)
@@ -63,5 +64,5 @@ static const struct wasi_input_ops stdin_ops = {.pollable = &pollable_ops, .read
 
 uint32_t wasi_cli_stdin_get_stdin(struct worker *worker)
 {
-    return wasi_input_stream_new(worker, worker_is_command(worker) ? &stdin_ops : &disabled_ops, 0, 0);
+    return wasi_input_stream_new(worker, wasi_stdio_is_own(worker) ? &stdin_ops : &disabled_ops, 0, 0);
 }

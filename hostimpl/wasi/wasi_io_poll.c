@@ -106,23 +106,20 @@ static void wait_collect_causes(struct wait *wait)
     }
 }
 
-static bool is_durable(struct worker *worker)
-{
-    return !worker_is_command(worker) && !worker_is_ephemeral(worker);
-}
-
 static uint64_t wall_time_after(uint64_t ns)
 {
     uint64_t time;
     return __builtin_add_overflow(io_clock_wall_ns(), ns, &time) ? UINT64_MAX : time;
 }
 
-/* A durable worker blocks: suspended, which does not return, or committed. What answers soon saves the commit. */
+/* A durable worker blocks: suspended, which does not return, or committed. What answers soon saves the commit. Whoever
+ * runs a command waits for it. */
 static void wait_durably(struct wait *wait)
 {
     uint64_t now = io_clock_monotonic_ns();
     uint64_t left = wait->deadline_ns > now ? wait->deadline_ns - now : 0;
-    if (wait->fd_count == 0 && wait->deadline_ns != IO_CLOCK_NEVER && left >= suspend_ns)
+    bool sleeps = wait->fd_count == 0 && !worker_is_command(wait->worker);
+    if (sleeps && wait->deadline_ns != IO_CLOCK_NEVER && left >= suspend_ns)
         durable_suspend(wait->worker, wall_time_after(left));
     if (left < commit_ns)
         return;
@@ -136,7 +133,7 @@ static void wait_until_ready(struct wait *wait)
         wait_collect_causes(wait);
         if (wait->ready_count > 0)
             return;
-        if (is_durable(wait->worker))
+        if (!worker_is_ephemeral(wait->worker))
             wait_durably(wait);
         (void)io_clock_poll(wait->fds, wait->fd_count, wait->deadline_ns);
     }

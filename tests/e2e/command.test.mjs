@@ -1,8 +1,11 @@
 // A command (wasi:cli/run): stdio, arguments, environment and exit code are its own, through `golem-aot run` and through the executable.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { executable, golemAot, guest, run, scratch } from '../harness.mjs';
 
 const program = executable('hello');
@@ -70,6 +73,45 @@ test('what a guest is given is UTF-8, or it is refused before anything is made',
     assert.deepEqual(readdirSync(folder), []);
     const { status, stdout } = inShell('run "$(printf "\\303\\274")"');
     assert.deepEqual([status, stdout], [0, 'Hello, world!\nargument 1: ü\n']);
+});
+
+test('what a slow reader does not take yet waits, all of it', () => {
+    const { stdout, stderr } = run('bash', ['-c', '{ "$0" run --flood; echo $? >&2; } | { sleep 0.3; wc -c; }', program]);
+    assert.deepEqual([stdout.trim(), stderr], [String(14 + 100_000_000), '0\n']);
+});
+
+test('a reader that has gone away is the guest\'s to notice', () => {
+    const { stdout, stderr } = run('bash', ['-c', '{ "$0" run --flood; echo $? >&2; } | head -c 5', program]);
+    assert.equal(stdout, 'Hello');
+    assert.match(stderr, /^flood: .*\n1\n$/);
+});
+
+test('a guest waits for its standard input and for time at once', async (t) => {
+    const child = spawn(program, ['run', '--watch'], { stdio: ['pipe', 'pipe', 'inherit'] });
+    t.after(() => child.kill('SIGKILL'));
+    let said = '';
+    const says = async (text) => {
+        for (const end = Date.now() + 20_000; !said.includes(text); await pause(10)) assert.ok(Date.now() < end, `no "${text}" in: ${said}`);
+        said = said.slice(said.indexOf(text) + text.length);
+    };
+    child.stdout.setEncoding('utf8').on('data', (text) => (said += text));
+    await says('nothing\n');
+    child.stdin.write('one');
+    await says('got one\n');
+    await says('nothing\n');
+    child.stdin.write('two');
+    await says('got two\n');
+    child.stdin.end();
+    const [status] = await once(child, 'close');
+    assert.equal(status, 0);
+});
+
+test('a recorded run has no standard input, and prints once', (t) => {
+    const recorded = ['--data', `${scratch(t)}/data`, '--key', 'k', 'run'];
+    assert.equal(run(program, [...recorded, '--cat'], { input: 'text' }).status, 3);
+    const other = [...recorded.slice(0, 2), '--worker', 'x', ...recorded.slice(2)];
+    assert.deepEqual(run(program, other), { status: 0, signal: null, stdout: 'Hello, world!\n', stderr: '' });
+    assert.deepEqual(run(program, other), { status: 0, signal: null, stdout: '', stderr: '' });
 });
 
 test('closed standard streams are no crash', () => {

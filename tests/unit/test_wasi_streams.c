@@ -1,6 +1,8 @@
 #include "worker_double.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "io_clock.h"
@@ -269,7 +271,7 @@ Test(wasi_cli, a_command_reads_the_process_s_standard_input)
     struct cabi_list ready = {0};
     cr_assert_eq(pipe(fds), 0);
     cr_assert_eq(dup2(fds[0], 0), 0);
-    worker->command = true;
+    worker->command = worker->ephemeral = true;
     uint32_t stream = wasi_cli_stdin_get_stdin(worker),
              pollable = wasi_io_streams_input_stream_subscribe(worker, stream);
     uint32_t pollables[] = {pollable, wasi_clocks_monotonic_clock_subscribe_duration(worker, 1000000)};
@@ -289,6 +291,65 @@ Test(wasi_cli, a_command_reads_the_process_s_standard_input)
     assert_reads(stream, 9, "c");
     close(fds[1]);
     assert_closed(stream);
+}
+
+Test(wasi_cli, a_recorded_command_has_no_standard_input_and_logs_what_it_prints)
+{
+    list_result read = {0};
+    void_result written = {0};
+    worker->command = true;
+    DOUBLE_ASSERT_TRAP("trap: standard input is disabled",
+                       wasi_io_streams_input_stream_read(worker, wasi_cli_stdin_get_stdin(worker), 1, &read));
+    wasi_io_streams_output_stream_blocking_write_and_flush(worker, wasi_cli_stdout_get_stdout(worker), list_of("one"),
+                                                           &written);
+    cr_assert_str_eq(ga_buf_cstr(&worker->output[WORKER_STDOUT]), "one");
+}
+
+/* A command's standard output is a pipe that nobody reads yet, in ends[1]. */
+static uint32_t open_full_pipe(int ends[2])
+{
+    static const char block[65536];
+    cr_assert_eq(pipe(ends), 0);
+    cr_assert_eq(fcntl(ends[1], F_SETFL, O_NONBLOCK), 0);
+    while (write(ends[1], block, sizeof block) > 0)
+        ;
+    cr_assert_eq(fcntl(ends[1], F_SETFL, 0), 0);
+    fflush(stdout);
+    cr_assert_eq(dup2(ends[1], 1), 1);
+    close(ends[1]);
+    worker->command = worker->ephemeral = true;
+    return wasi_cli_stdout_get_stdout(worker);
+}
+
+Test(wasi_cli, a_command_is_held_back_by_a_full_pipe_and_told_when_there_is_room)
+{
+    int ends[2];
+    char read_back[8192];
+    void_result result = {0};
+    struct cabi_list ready = {0};
+    uint32_t stream = open_full_pipe(ends), pollable = wasi_io_streams_output_stream_subscribe(worker, stream);
+    cr_assert_eq(permit_of(stream), 0);
+    cr_assert_not(wasi_io_poll_pollable_ready(worker, pollable));
+    uint32_t both[] = {pollable, wasi_clocks_monotonic_clock_subscribe_duration(worker, 1000000)};
+    wasi_io_poll_poll(worker, (struct cabi_list){both, 2}, &ready);
+    cr_assert(ready.count == 1 && ((uint32_t *)ready.items)[0] == 1);
+    cr_assert_eq(read(ends[0], read_back, sizeof read_back), sizeof read_back);
+    wasi_io_poll_pollable_block(worker, pollable);
+    uint64_t permit = permit_of(stream);
+    cr_assert(permit > 0 && permit <= sizeof read_back);
+    wasi_io_streams_output_stream_write(worker, stream, list_of("one"), &result);
+    cr_assert_eq(result.tag, 0);
+}
+
+Test(wasi_cli, a_command_whose_reader_has_gone_finds_its_stream_closed)
+{
+    int ends[2];
+    void_result result = {0};
+    uint32_t stream = open_full_pipe(ends);
+    signal(SIGPIPE, SIG_IGN);
+    close(ends[0]);
+    wasi_io_streams_output_stream_blocking_write_and_flush(worker, stream, list_of("one"), &result);
+    cr_assert(result.tag == 1 && result.value.err.tag == WASI_IO_STREAMS_STREAM_ERROR_CLOSED);
 }
 
 Test(wasi_cli, exit_ends_the_instance)
