@@ -17,6 +17,7 @@
  * what host functions get from the worker (worker_services.c, worker_log.c, worker_files.c, worker_environment.c).
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -253,7 +254,10 @@ enum ga_status worker_make_region(struct worker *worker, struct ga_report *repor
     trap_install_handlers();
     struct ga_report cause = {0};
     struct ckpt_id id = {worker_build_id(), worker->identity.id};
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error to report, not a reason to die */
     enum ga_status status = region_create(golem_component.root_size, report);
+    if (worker->directory_fd < 0)
+        return status; /* nothing is kept */
     if (status == GA_OK && ckpt_open(worker->directory_fd, id, &worker->ckpt, &cause) != GA_OK) {
         worker_remark(worker, "worker \"%s\" goes without checkpoints: %s", worker->config->name, cause.text);
         status = ckpt_open(-1, id, &worker->ckpt, report);
@@ -284,7 +288,7 @@ static enum ga_status restore_checkpoint(struct worker *worker)
 static enum ga_status restore_start_image(struct worker *worker)
 {
     struct ga_report report = {0};
-    enum ga_status status = ckpt_restore_start_image(worker->ckpt, &report);
+    enum ga_status status = ckpt_restore_start_image(worker->ckpt, worker_build_id(), &report);
     if (status != GA_OK && status != GA_NOT_FOUND)
         worker_remark(worker, "the start image cannot be used: %s", report.text);
     return status;

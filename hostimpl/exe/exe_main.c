@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <sys/platform/x86.h>
+#endif
 
 #include "ga_assert.h"
 #include "ga_stdio.h"
@@ -293,8 +296,8 @@ static void make_room(struct exe_options *options, int count)
 static void refuse_old_processor(void)
 {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    if (__builtin_cpu_supports("x86-64-v2"))
+    /* As libc knows it: to ask the processor anew takes 30 microseconds on a virtual machine. */
+    if (CPU_FEATURE_ACTIVE(SSE4_2) && CPU_FEATURE_ACTIVE(POPCNT))
         return;
     fprintf(stderr, "this program needs a processor with SSE4.2 and POPCNT (x86-64-v2)\n");
     exit(EXE_REFUSED);

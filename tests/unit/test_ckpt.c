@@ -711,6 +711,7 @@ static void check_failed_write(void)
     uint8_t *memory = region_memory_address(0);
     memory[5] = 77;
     memory[63 * 4096] = 78;
+    signal(SIGXFSZ, SIG_IGN);
     struct rlimit limit = {.rlim_cur = (rlim_t)MEMORY_OFFSET + 20 * 4096, .rlim_max = RLIM_INFINITY};
     CHILD_ASSERT(setrlimit(RLIMIT_FSIZE, &limit) == 0);
     for (int i = 0; i < 3; i++) {
@@ -968,10 +969,10 @@ static void start_from_image(void)
     open_directory(getenv("TEST_CKPT_DIRECTORY"));
     CHILD_ASSERT(region_create(4096, &report) == GA_OK);
     CHILD_ASSERT(ckpt_open(directory_fd, other, &ckpt, &report) == GA_OK);
-    CHILD_ASSERT(ckpt_restore_start_image(ckpt, &report) == GA_NOT_FOUND);
+    CHILD_ASSERT(ckpt_restore_start_image(ckpt, other.build_id, &report) == GA_NOT_FOUND);
     ckpt_close(ckpt);
     CHILD_ASSERT(ckpt_open(directory_fd, id, &ckpt, &report) == GA_OK);
-    CHILD_ASSERT(ckpt_restore_start_image(ckpt, &report) == GA_OK);
+    CHILD_ASSERT(ckpt_restore_start_image(ckpt, id.build_id, &report) == GA_OK);
     uint8_t *memory = region_memory_address(0);
     CHILD_ASSERT(REGION->memories[0].size_bytes == 3000 * 4096 && REGION->memories[1].size_bytes == 5 * 4096);
     for (size_t i = 0; i < 3000; i++)

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,7 +159,6 @@ enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt
     struct ckpt *ckpt = calloc(1, sizeof *ckpt);
     if (!ckpt)
         return ga_report_set(report, GA_NO_MEMORY, "no memory for checkpoints");
-    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error to report, not a reason to die */
     ckpt->directory_fd = directory_fd;
     ckpt->id = id;
     for (int i = 0; i < CKPT_SLOT_COUNT; i++)
@@ -290,15 +288,22 @@ void ckpt_set_companion(struct ckpt *ckpt, const struct ckpt_companion *companio
     ckpt->companion = companion;
 }
 
-enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, struct ga_report *report)
+enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, uint64_t build_id, struct ga_report *report)
 {
     GA_ASSERT(region_exists());
     struct ga_report own = {0};
-    ckpt_sums_clear(&region_source.start_sums);
-    enum ga_status status = ckpt_start_map(ckpt->id.build_id, &region_source.start_sums, &own);
-    if (status == GA_OK)
-        ckpt->mapped = region_source.from = FROM_START_IMAGE;
-    return pass_on(&own, status, report);
+    struct ckpt_sums *sums = &region_source.start_sums;
+    if (region_source.from == FROM_START_IMAGE)
+        ckpt_sums_clear(sums);
+    enum ga_status status = ckpt_start_map(build_id, sums, &own);
+    if (status != GA_OK) {
+        ckpt_sums_clear(sums);
+        return pass_on(&own, status, report);
+    }
+    region_source.from = FROM_START_IMAGE;
+    if (ckpt)
+        ckpt->mapped = FROM_START_IMAGE;
+    return GA_OK;
 }
 
 /* --- writing --- */

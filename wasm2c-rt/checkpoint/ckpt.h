@@ -40,8 +40,8 @@ struct ckpt_companion {
 
 struct ckpt;
 
-/* directory_fd stays the caller's, and open as long as the ckpt; -1: there are no slots, only the start image.
- * Ignores SIGXFSZ in this process: a file-size limit is reported like a full disk. */
+/* directory_fd stays the caller's, and open as long as the ckpt; -1: there are no slots. The caller ignores SIGXFSZ: a file-size
+ * limit is reported like a full disk. */
 enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt_out,
                          struct ga_report *report) GA_MUST_USE;
 
@@ -49,8 +49,8 @@ enum ga_status ckpt_open(int directory_fd, struct ckpt_id id, struct ckpt **ckpt
 void ckpt_set_companion(struct ckpt *ckpt, const struct ckpt_companion *companion);
 
 /* Maps the start image that `golem-aot build` put into the running executable, if there is one: GA_NOT_FOUND if not.
- * The region must exist (region_create) and not have been used. */
-enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, struct ga_report *report) GA_MUST_USE;
+ * The region must exist (region_create) and not have been used. ckpt: what it is going to be written to; may be NULL. */
+enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, uint64_t build_id, struct ga_report *report) GA_MUST_USE;
 
 /* Tries the valid slots, newest first; accept(info, context) refuses those whose oplog position does not fit.
  * GA_NOT_FOUND if none remains; the region is untouched then (after any other failure it is unusable). accept may be
