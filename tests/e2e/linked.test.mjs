@@ -37,7 +37,7 @@ test('a component without imports gets no host interface', () => {
 test('a command gets what it imports, what that is made of, and nothing else', () => {
     const imports = imported(guest('hello')), has = taken(executable('hello'));
     assert.ok(has.includes('wasi-cli-exit') && has.includes('wasi-filesystem-types'));
-    assert.deepEqual(has.filter((name) => !imports.includes(name)), ['recorded-values', 'wasi-io-poll'], 'recorded file times; what a stream\'s subscribe gives');
+    assert.deepEqual(has.filter((name) => !imports.includes(name)), ['recorded-values'], 'times of files, as the oplog has them');
 });
 
 test('an executable is complete: it loads no library', () => {
