@@ -99,10 +99,8 @@ static void run_recorded(struct worker *worker, const struct host_func *callee, 
         record_take(worker, &call, result);
         return;
     }
-    if (__builtin_expect(worker->leaving || worker->replay.reading, 0)) {
-        record_refuse_when_leaving(worker, callee->name);
-        worker_go_live(worker);
-    }
+    if (__builtin_expect(worker->leaving || worker->replay.reading, 0))
+        record_go_live(worker, callee->name);
     if (CLASSES[callee->durability].commit_before)
         worker_commit(worker);
     callee->call(worker, params, result);

@@ -11,49 +11,15 @@
 
 /* --- entries --- */
 
-/* In a start image or at the end of verify, nothing may follow; otherwise the replay, if there was one, is over. */
-static void before_append(struct worker *worker, const char *what)
-{
-    record_refuse_when_leaving(worker, what);
-    if (worker->replay.reading)
-        worker_go_live(worker);
-}
-
 uint64_t durable_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument)
 {
     const struct oplog_kind_info *info = oplog_kind_info(kind);
     if (worker->replaying)
         return record_take_mark(worker, kind, argument);
-    before_append(worker, info->name);
+    record_go_live(worker, info->name);
     struct oplog_value values[OPLOG_MAX_FIELDS] = {oplog_number(argument)};
     GA_ASSERT(info->field_count <= 1);
     return journal_append(&worker->journal, kind, values);
-}
-
-static void record_value(struct worker *worker, struct record_call *call, void *result,
-                         void (*make)(void *context, void *result), void *context)
-{
-    bool remote = call->durability == DURABLE_WRITE_REMOTE;
-    if (!worker->recording) {
-        make(context, result);
-        return;
-    }
-    record_begin(worker, call);
-    if (worker->replaying) {
-        record_take(worker, call, result);
-        return;
-    }
-    before_append(worker, call->name);
-    if (remote)
-        worker_commit(worker);
-    worker->silent = false;
-    make(context, result);
-    call->batch.silent = worker->silent;
-    /* make may have recorded values of its own: the buffer is shared. */
-    record_begin(worker, call);
-    record_append(worker, call, result);
-    if (remote)
-        worker_commit(worker);
 }
 
 void durable_value(struct worker *worker, const char *record_name, enum durability durability,
@@ -67,48 +33,6 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
                                .result_type = result_type};
     GA_ASSERT(durability != DURABLE_WRITE_BATCHED);
     record_value(worker, &call, result, make, context);
-}
-
-/* --- batches --- */
-
-enum durable_batch durable_batch_begin(struct worker *worker, uint64_t *begin_out)
-{
-    *begin_out = 0;
-    if (!worker->recording)
-        return DURABLE_BATCH_LIVE;
-    bool replayed = worker->replaying;
-    *begin_out = durable_mark(worker, OPLOG_BEGIN_REMOTE_WRITE, 0);
-    if (replayed)
-        return DURABLE_BATCH_RECORDED;
-    worker_commit(worker);
-    return DURABLE_BATCH_LIVE;
-}
-
-void durable_batch_value(struct worker *worker, uint64_t begin, const char *record_name,
-                         const struct cabi_type *request_type, const void *request,
-                         const struct cabi_type *result_type, void *result,
-                         void (*make)(void *context, void *result), void *context)
-{
-    struct record_call call = {.name = record_name,
-                               .durability = DURABLE_WRITE_BATCHED,
-                               .batch = {.begin = begin},
-                               .request_type = request_type,
-                               .request = request,
-                               .result_type = result_type};
-    record_value(worker, &call, result, make, context);
-}
-
-void durable_batch_silent(struct worker *worker)
-{
-    worker->silent = true;
-}
-
-void durable_batch_end(struct worker *worker, uint64_t begin)
-{
-    if (!worker->recording)
-        return;
-    (void)durable_mark(worker, OPLOG_END_REMOTE_WRITE, begin);
-    durable_commit(worker);
 }
 
 uint64_t durable_index(struct worker *worker)
@@ -154,7 +78,7 @@ void durable_suspend(struct worker *worker, uint64_t wake_at_ns)
                       worker->config->name, worker->replay.position + 1);
         worker_abandon(worker, &report);
     }
-    before_append(worker, "Suspend");
+    record_go_live(worker, "Suspend");
     journal_append(&worker->journal, OPLOG_SUSPEND, (struct oplog_value[]){oplog_number(wake_at_ns)});
     worker_commit(worker);
     if (wake_at_ns)

@@ -14,6 +14,13 @@ void record_refuse_when_leaving(struct worker *worker, const char *what)
     worker_abandon(worker, &report);
 }
 
+void record_go_live(struct worker *worker, const char *what)
+{
+    record_refuse_when_leaving(worker, what);
+    if (worker->replay.reading)
+        worker_go_live(worker);
+}
+
 void record_begin(struct worker *worker, const struct record_call *call)
 {
     worker->request.size = 0;
@@ -158,4 +165,32 @@ void record_take(struct worker *worker, const struct record_call *call, void *re
         malformed(worker, &entry);
     if (reader.at != reader.end)
         malformed(worker, &entry);
+}
+
+/* --- both --- */
+
+void record_value(struct worker *worker, struct record_call *call, void *result,
+                  void (*make)(void *context, void *result), void *context)
+{
+    bool remote = call->durability == DURABLE_WRITE_REMOTE;
+    if (!worker->recording) {
+        make(context, result);
+        return;
+    }
+    record_begin(worker, call);
+    if (worker->replaying) {
+        record_take(worker, call, result);
+        return;
+    }
+    record_go_live(worker, call->name);
+    if (remote)
+        worker_commit(worker);
+    worker->silent = false;
+    make(context, result);
+    call->batch.silent = worker->silent;
+    /* make may have recorded values of its own: the buffer is shared. */
+    record_begin(worker, call);
+    record_append(worker, call, result);
+    if (remote)
+        worker_commit(worker);
 }

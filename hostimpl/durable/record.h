@@ -23,10 +23,17 @@ void record_append(struct worker *worker, const struct record_call *call, const 
  * abandons the guest. */
 void record_take(struct worker *worker, const struct record_call *call, void *result_out);
 
+/* A call that a host function records itself: live what make gives, in replay what was recorded. */
+void record_value(struct worker *worker, struct record_call *call, void *result,
+                  void (*make)(void *context, void *result), void *context);
+
 /* In replay: takes the next entry, which must be of that kind and, if it has a field, have this number. Returns its index. */
 uint64_t record_take_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument);
 
 /* Something that cannot be recorded is about to happen: verify stops here, a start image is given up. */
 void record_refuse_when_leaving(struct worker *worker, const char *what);
+
+/* Something is about to be appended, live: the same, and the replay, if there was one, is over. */
+void record_go_live(struct worker *worker, const char *what);
 
 #endif

@@ -43,6 +43,23 @@ __attribute__((format(printf, 3, 4))) static enum ga_status damaged(struct scan 
                          text);
 }
 
+/* Until it has seen all Jumps, the scan does not know which entries count. If there are any, the state is made up again. */
+static void forget_state(struct replay_summary *summary, uint64_t invoked_index)
+{
+    summary->last_required = 0;
+    summary->invoked_index = invoked_index;
+    summary->completed_count = 0;
+    summary->failed = summary->exited = false;
+    summary->opens.items.size = 0;
+    summary->opens = (struct replay_opens){.items = summary->opens.items};
+}
+
+void replay_summary_free(struct replay_summary *summary)
+{
+    ga_buf_free(&summary->regions.items);
+    ga_buf_free(&summary->opens.items);
+}
+
 static void note_error(struct replay_summary *summary, const struct oplog_value *values)
 {
     summary->failed = true;
@@ -53,7 +70,8 @@ static void note_error(struct replay_summary *summary, const struct oplog_value 
 static bool note_entry(struct replay_summary *summary, const struct oplog_entry *entry)
 {
     struct oplog_value values[OPLOG_MAX_FIELDS];
-    summary->last_index = entry->index;
+    if (!replay_opens_note(&summary->opens, entry))
+        return false;
     if (!oplog_is_hint(entry->kind)) {
         summary->last_required = entry->index;
         summary->failed = false;
@@ -79,9 +97,12 @@ static enum oplog_next scan_entries(struct scan *scan)
 {
     struct oplog_entry entry;
     enum oplog_next next;
-    while ((next = oplog_next(&scan->cursor, true, &entry)) == OPLOG_NEXT_ENTRY)
-        if (!note_entry(scan->summary, &entry))
+    while ((next = oplog_next(&scan->cursor, true, &entry)) == OPLOG_NEXT_ENTRY) {
+        scan->summary->last_index = entry.index;
+        if (!note_entry(scan->summary, &entry) ||
+            (entry.kind == OPLOG_JUMP && !replay_regions_add(&scan->summary->regions, &entry)))
             return OPLOG_NEXT_DAMAGED;
+    }
     scan->summary->last_hash = scan->cursor.chain;
     return next;
 }
@@ -155,12 +176,33 @@ static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *ch
     return GA_OK;
 }
 
+/* The state as the visible entries tell it. */
+static enum ga_status note_visible(struct scan *scan, uint64_t invoked_index)
+{
+    struct replay_summary *summary = scan->summary;
+    struct store_chunk chunk;
+    struct oplog_entry entry;
+    forget_state(summary, invoked_index);
+    enum ga_status status =
+        scan->store->ops->read_start(scan->store, scan->worker_id, summary->first_index, scan->report);
+    while (status == GA_OK && (status = scan->store->ops->read_next(scan->store, &chunk, scan->report)) == GA_OK) {
+        struct oplog_cursor cursor = {.index = chunk.first_index};
+        oplog_enter(&cursor, chunk.data, chunk.size);
+        while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && entry.index <= summary->last_index)
+            if (!replay_regions_hide(&summary->regions, entry.index))
+                (void)note_entry(summary, &entry); /* it has been good before */
+    }
+    scan->store->ops->read_end(scan->store);
+    return status;
+}
+
 enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t first_index,
                            uint64_t chain, bool may_cut, struct replay_summary *summary, struct ga_report *report)
 {
     struct scan scan = {
         .store = store, .worker_id = worker_id, .worker_name = worker_name, .summary = summary, .report = report};
     scan.cursor = (struct oplog_cursor){.index = first_index, .chain = chain};
+    uint64_t invoked_index = summary->invoked_index;
     summary->first_index = first_index;
     summary->last_index = first_index - 1;
     summary->last_hash = chain;
@@ -176,6 +218,28 @@ enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *
             status = read_failed(&scan, status, &cause);
     }
     store->ops->read_end(store);
+    if ((status == GA_OK || status == GA_NOT_FOUND) && summary->regions.items.size)
+        status = note_visible(&scan, invoked_index);
+    return status == GA_NOT_FOUND ? GA_OK : status;
+}
+
+enum ga_status replay_is_hidden(struct store *store, uint64_t worker_id, uint64_t index, bool *hidden_out,
+                                struct ga_report *report)
+{
+    struct replay_regions regions = {0};
+    struct store_chunk chunk;
+    struct oplog_entry entry;
+    enum ga_status status = store->ops->read_start(store, worker_id, index, report);
+    while (status == GA_OK && (status = store->ops->read_next(store, &chunk, report)) == GA_OK) {
+        struct oplog_cursor cursor = {.index = chunk.first_index};
+        oplog_enter(&cursor, chunk.data, chunk.size);
+        while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY)
+            if (entry.kind == OPLOG_JUMP)
+                (void)replay_regions_add(&regions, &entry);
+    }
+    store->ops->read_end(store);
+    *hidden_out = replay_regions_hide(&regions, index);
+    ga_buf_free(&regions.items);
     return status == GA_NOT_FOUND ? GA_OK : status;
 }
 
@@ -230,6 +294,12 @@ static enum ga_status peek(struct replay *replay, struct oplog_entry *entry_out,
     }
 }
 
+/* Not for the guest to ask for. */
+static bool is_passed_over(const struct replay *replay, const struct oplog_entry *entry)
+{
+    return oplog_is_hint(entry->kind) || replay_regions_hide(replay->regions, entry->index);
+}
+
 static void pass(struct replay *replay, const struct oplog_entry *entry)
 {
     replay->position = entry->index;
@@ -245,7 +315,8 @@ enum ga_status replay_start(struct replay *replay, struct store *store, uint64_t
                               .worker_id = worker_id,
                               .position = position,
                               .last_required = summary->last_required,
-                              .end = summary->last_index};
+                              .end = summary->last_index,
+                              .regions = &summary->regions};
     if (position >= summary->last_index)
         return GA_OK;
     replay->reading = true;
@@ -260,7 +331,7 @@ enum ga_status replay_take(struct replay *replay, struct oplog_entry *entry_out,
         if (status != GA_OK)
             return status;
         pass(replay, entry_out);
-    } while (oplog_is_hint(entry_out->kind));
+    } while (is_passed_over(replay, entry_out));
     return GA_OK;
 }
 
@@ -272,10 +343,10 @@ enum ga_status replay_take_log(struct replay *replay, struct oplog_entry *entry_
         enum ga_status status = peek(replay, entry_out, report);
         if (status != GA_OK)
             return status;
-        if (!oplog_is_hint(entry_out->kind))
+        if (!is_passed_over(replay, entry_out))
             break;
         pass(replay, entry_out);
-        *found_out = entry_out->kind == OPLOG_LOG;
+        *found_out = entry_out->kind == OPLOG_LOG && !replay_regions_hide(replay->regions, entry_out->index);
         if (*found_out)
             break;
     }

@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include "oplog.h"
+#include "replay_open.h"
+#include "replay_region.h"
 #include "store.h"
 
 /*
@@ -16,15 +18,19 @@
 struct replay_summary {
     uint64_t first_index; /* where the scan began */
     uint64_t last_index, last_hash;
+    uint64_t cut_entries;          /* of a torn tail; they are gone */
+    struct replay_regions regions; /* hidden; what follows is as the other entries tell it */
     uint64_t last_required;   /* the last entry that is no hint; 0 if there was none */
     uint64_t invoked_index;   /* ExportedFunctionInvoked of the invocation that is not complete; 0: none */
     uint64_t completed_count; /* invocations completed in what was scanned */
-    uint64_t cut_entries;     /* entries of a torn tail that are gone */
     bool failed;              /* an Error stands at the end */
     bool exited;
     uint8_t exit_status;
     char failure[512]; /* the Error's details */
+    struct replay_opens opens;
 };
+
+void replay_summary_free(struct replay_summary *summary);
 
 /*
  * Checks all entries from first_index on; chain: the hash before it. invoked_index: of the invocation under way
@@ -33,6 +39,10 @@ struct replay_summary {
 enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t first_index,
                            uint64_t chain, bool may_cut, struct replay_summary *summary,
                            struct ga_report *report) GA_MUST_USE;
+
+/* True if a Jump behind entry `index` hides it. Looks at kinds only: what is wrong with the entries, the scan tells. */
+enum ga_status replay_is_hidden(struct store *store, uint64_t worker_id, uint64_t index, bool *hidden_out,
+                                struct ga_report *report) GA_MUST_USE;
 
 /* Where chunks begin: the first index of the chunk that holds index, and the chain hash before it. */
 enum ga_status replay_chunk_start(struct store *store, uint64_t worker_id, uint64_t index, uint64_t *first_index_out,
@@ -45,10 +55,11 @@ struct replay {
     uint64_t position;      /* the last entry that was taken or passed over */
     uint64_t last_required; /* the worker is live behind it */
     uint64_t end;           /* the last entry */
+    const struct replay_regions *regions;
     bool reading;
 };
 
-/* The entries after `position`, which scan has found good. */
+/* The entries after `position`, which scan has found good. The summary stays where it is. */
 enum ga_status replay_start(struct replay *replay, struct store *store, uint64_t worker_id, uint64_t position,
                             const struct replay_summary *summary, struct ga_report *report) GA_MUST_USE;
 
@@ -58,10 +69,10 @@ static inline bool replay_remains(const struct replay *replay)
     return replay->position < replay->last_required;
 }
 
-/* The next entry that is no hint; there must be one. The entry is good until the next call. */
+/* The next entry that is neither hidden nor a hint; there must be one. The entry is good until the next call. */
 enum ga_status replay_take(struct replay *replay, struct oplog_entry *entry_out, struct ga_report *report) GA_MUST_USE;
 
-/* Takes the next entry if it is a Log; hints before it are passed over. */
+/* Takes the next entry if it is a Log; hints before it, and what is hidden, are passed over. */
 enum ga_status replay_take_log(struct replay *replay, struct oplog_entry *entry_out, bool *found_out,
                                struct ga_report *report) GA_MUST_USE;
 

@@ -9,7 +9,7 @@
  *   invocation_*    live calls
  *   worker_stop     commit, perhaps a checkpoint, let go
  *
- * A checkpoint fits if the oplog has an entry of its number with its chain hash behind it. What it was taken of is
+ * A checkpoint fits if the oplog has an entry of its number with its chain hash behind it, and no Jump hides that. What it was taken of is
  * the region alone; of this process's own state it needs only the place in the oplog, which it carries, and what is
  * in STATE.
  *
@@ -230,6 +230,16 @@ enum ga_status worker_look(struct worker *worker, const struct worker_config *co
 
 /* --- the region --- */
 
+/* Taken of what the guest has forgotten since? */
+static bool is_hidden(struct worker *worker, uint64_t index)
+{
+    struct ga_report report = {0};
+    bool hidden = true;
+    if (worker->summary.last_index)
+        return replay_regions_hide(&worker->summary.regions, index);
+    return replay_is_hidden(worker->store, worker->identity.id, index, &hidden, &report) != GA_OK || hidden;
+}
+
 bool worker_accept_checkpoint(const struct ckpt_info *info, void *context)
 {
     struct worker *worker = context;
@@ -243,7 +253,7 @@ bool worker_accept_checkpoint(const struct ckpt_info *info, void *context)
     }
     bool fits =
         worker->store->ops->hash_at(worker->store, worker->identity.id, info->oplog_index, &hash, &report) == GA_OK &&
-        hash == info->oplog_hash;
+        hash == info->oplog_hash && !is_hidden(worker, info->oplog_index);
     return fits && worker_restore_files(worker, info);
 }
 
@@ -435,6 +445,7 @@ enum ga_status worker_stop(struct worker *worker, struct ga_report *report)
     ga_arena_free(&worker->lasting);
     ga_arena_free(&worker->scratch);
     ga_buf_free(&worker->request);
+    replay_summary_free(&worker->summary);
     worker->store = NULL;
     worker->ckpt = NULL;
     return status;
