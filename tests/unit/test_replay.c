@@ -1,26 +1,12 @@
 #define _GNU_SOURCE
-#include <criterion/criterion.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
+#include <stdint.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "durable.h"
-#include "invocation.h"
-#include "trap.h"
-#include "worker.h"
 
 /*
- * The durable layer with a component made by hand: guest functions in C, on the guest stack, that call host functions through gates.
- * There is one worker in a process, so each step of a test is a process of its own (in_process).
+ * The durable layer with a component made by hand (worker_steps.h): oplogs, replay, checkpoints, what is refused.
  */
 
 /* --- what the processes of a test share --- */
@@ -29,7 +15,7 @@ static struct shared {
     uint64_t result, live_calls, restored, calls_replayed, observed, checkpoints;
     uint64_t received; /* by the world outside, from host_write */
     int status;        /* enum ga_status of the last step */
-    char text[1024], output[256];
+    char text[1024];
 } *shared;
 
 /* How this process's guest and host behave. Guests that behave in another way than before are what divergence is. */
@@ -37,39 +23,9 @@ static struct {
     uint64_t argument_offset, result_offset, early, other_function, promise_done, killed_in_write, killed_after_promise, disk_full;
 } behaviour;
 
-static char directory[64];
-
-/* --- types --- */
-
-static const struct cabi_member one_member[] = {{"value", &cabi_u64, 0, 0}};
-static const uint8_t one_flat[] = {CABI_FLAT_I64};
-static const struct cabi_type one_tuple = {.kind = CABI_TUPLE,
-                                           .align = 8,
-                                           .native_align = 8,
-                                           .flat_count = 1,
-                                           .plain = true,
-                                           .size = 8,
-                                           .native_size = 8,
-                                           .member_count = 1,
-                                           .members = one_member,
-                                           .flat = one_flat};
-static const struct cabi_type no_tuple = {.kind = CABI_TUPLE, .align = 1, .native_align = 1, .plain = true};
-static const struct cabi_func_type u64_to_u64 = {.param_count = 1,
-                                                 .params = one_member,
-                                                 .params_tuple = &one_tuple,
-                                                 .result = &cabi_u64};
-static const struct cabi_func_type none_to_u64 = {.params_tuple = &no_tuple, .result = &cabi_u64};
+#include "worker_steps.h"
 
 /* --- host functions --- */
-
-static uint64_t random_u64(void)
-{
-    static uint64_t state;
-    if (!state)
-        state = (uint64_t)getpid() * 0x9e3779b97f4a7c15ull + (uint64_t)time(NULL);
-    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
-    return state;
-}
 
 /* Never the same value twice: only the oplog can give it again. */
 static void host_read(struct worker *worker, const void *params, void *result)
@@ -239,15 +195,7 @@ static struct root {
     uint64_t memory[4096]; /* something for checkpoints to hold */
 } *const root = RT_ROOT;
 
-#define X(name, class)                                                                                           \
-    static const struct host_func func_##name = {"test:host/api@1.0.0", #name,      "test::" #name, class,       \
-                                                 &u64_to_u64,           host_##name};                            \
-    static const struct rt_lower lower_##name = {&func_##name, &u64_to_u64, &((struct root *)RT_ROOT)->options}; \
-    static uint64_t call_##name(uint64_t argument)                                                               \
-    {                                                                                                            \
-        uint64_t flat[1] = {argument};                                                                           \
-        return rt_call_host(&lower_##name, flat);                                                                \
-    }
+#define X STEPS_HOST_CALL
 HOST_MAP(X)
 #undef X
 
@@ -395,13 +343,7 @@ static void guest_fill(uint64_t *flat)
             ;
 }
 
-static void instantiate(void)
-{
-    root->instance.may_leave = true;
-    root->options.instance = &root->instance;
-}
-
-#define OPTIONS (&((struct root *)RT_ROOT)->options)
+#define OPTIONS STEPS_OPTIONS
 static const struct rt_export exports[] = {
     {"", "run", &u64_to_u64, OPTIONS, guest_run, NULL},      {"", "slow", &u64_to_u64, OPTIONS, guest_slow, NULL},
     {"", "mixed", &u64_to_u64, OPTIONS, guest_mixed, NULL},  {"", "write", &u64_to_u64, OPTIONS, guest_write, NULL},
@@ -414,160 +356,11 @@ static const struct rt_export exports[] = {
     {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},  {"", "derive", &u64_to_u64, OPTIONS, guest_derive, NULL},
 };
 
-const struct rt_component golem_component = {
-    .name = "made",
-    .component_hash = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
-    .wit = "",
-    .root_size = sizeof(struct root),
-    .export_count = sizeof exports / sizeof *exports,
-    .exports = exports,
-    .instantiate = instantiate,
-};
-
-/* --- steps --- */
-
-static void setup(void)
-{
-    strcpy(directory, "/tmp/golem-replay-XXXXXX");
-    cr_assert_not_null(mkdtemp(directory));
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    cr_assert_neq(shared, MAP_FAILED);
-}
-
-static void teardown(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'", directory);
-    cr_assert_eq(system(command), 0);
-}
-
-TestSuite(replay, .init = setup, .fini = teardown, .timeout = 120);
-
-static void keep(enum ga_status status, const struct ga_report *report)
-{
-    shared->status = status;
-    snprintf(shared->text, sizeof shared->text, "%s", report->text);
-}
-
-static const struct worker_config *config_of(enum worker_mode mode)
-{
-    static struct worker_config config;
-    config = (struct worker_config){.mode = mode, .data = directory, .name = "w"};
-    return &config;
-}
-
-/* Starts the worker, calls function(argument) if there is one, and stops. */
-static void call_once(const char *function, const char *argument, const char *key)
-{
-    struct ga_report report = {0};
-    struct ga_buf out = {0};
-    enum ga_status status = worker_start(&worker_this, config_of(WORKER_LIVE), &report);
-    shared->restored = worker_this.restored;
-    if (status == GA_OK && function) {
-        struct invocation_request request = {.function = function,
-                                             .function_size = strlen(function),
-                                             .args = argument,
-                                             .args_size = strlen(argument),
-                                             .key = key};
-        status = invocation_call(&worker_this, &request, &out, &report);
-        shared->result = strtoull(ga_buf_cstr(&out), NULL, 10);
-    }
-    keep(status, &report);
-    shared->checkpoints = worker_this.checkpoint_count;
-    report = (struct ga_report){0};
-    if (worker_stop(&worker_this, &report) != GA_OK)
-        keep(report.status, &report);
-}
-
-static void verify_once(void)
-{
-    struct ga_report report = {0};
-    keep(worker_verify(&worker_this, config_of(WORKER_VERIFY), &report), &report);
-    shared->calls_replayed = worker_this.calls_replayed;
-    shared->restored = worker_this.digest_seen;
-}
-
-static pid_t start_process(const char *function, const char *argument, const char *key)
-{
-    memset(shared, 0, sizeof *shared);
-    shared->status = -1;
-    pid_t child = fork();
-    cr_assert_geq(child, 0);
-    if (child == 0) {
-        int null = open("/dev/null", O_WRONLY); /* what the guest prints */
-        dup2(null, STDERR_FILENO);
-        call_once(function, argument, key);
-        _exit(0);
-    }
-    return child;
-}
-
-static enum ga_status call(const char *function, const char *argument, const char *key)
-{
-    int wait_status;
-    waitpid(start_process(function, argument, key), &wait_status, 0);
-    cr_assert_eq(wait_status, 0, "%s: ended with %x", function, (unsigned)wait_status);
-    return (enum ga_status)shared->status;
-}
-
-static uint64_t value_of(const char *function, const char *argument, const char *key)
-{
-    cr_assert_eq(call(function, argument, key), GA_OK, "%s: %s", function, shared->text);
-    return shared->result;
-}
-
-static enum ga_status verify(void)
-{
-    int wait_status;
-    memset(shared, 0, sizeof *shared);
-    pid_t child = fork();
-    if (child == 0) {
-        verify_once();
-        _exit(0);
-    }
-    waitpid(child, &wait_status, 0);
-    cr_assert_eq(wait_status, 0);
-    return (enum ga_status)shared->status;
-}
-
-static void must_verify(void)
-{
-    cr_assert_eq(verify(), GA_OK, "%s", shared->text);
-}
-
-/* All entries of the oplog, as kinds: 'C' Create, 'I' Invoked, 'c' recorded call, 'N' NoOp, 'L' Log, 'D' Completed, 'E' Error, 'S' Suspend. */
-static const char *kinds(void)
-{
-    static const char LETTERS[] = {[OPLOG_CREATE] = 'C',
-                                   [OPLOG_IMPORTED_FUNCTION_INVOKED] = 'c',
-                                   [OPLOG_EXPORTED_FUNCTION_INVOKED] = 'I',
-                                   [OPLOG_EXPORTED_FUNCTION_COMPLETED] = 'D',
-                                   [OPLOG_SUSPEND] = 'S',
-                                   [OPLOG_ERROR] = 'E',
-                                   [OPLOG_NO_OP] = 'N',
-                                   [OPLOG_LOG] = 'L'};
-    static char text[1000];
-    struct store *store;
-    struct store_worker worker;
-    struct store_chunk chunk;
-    struct ga_report report = {0};
-    size_t size = 0;
-    cr_assert_eq(store_sqlite_open(directory, true, &store, &report), GA_OK, "%s", report.text);
-    cr_assert_eq(store->ops->worker_find(store, "w", &worker, &report), GA_OK);
-    cr_assert_eq(store->ops->read_start(store, worker.id, 1, &report), GA_OK);
-    while (store->ops->read_next(store, &chunk, &report) == GA_OK) {
-        struct oplog_cursor cursor = {.index = chunk.first_index};
-        oplog_enter(&cursor, chunk.data, chunk.size);
-        struct oplog_entry entry;
-        while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY && size < sizeof text - 1)
-            text[size++] = LETTERS[entry.kind];
-    }
-    text[size] = 0;
-    store->ops->close(store);
-    return text;
-}
+STEPS_COMPONENT;
 
 /* --- tests --- */
+
+TestSuite(replay, .init = setup, .fini = teardown, .timeout = 120);
 
 Test(replay, gives_back_what_was_recorded_and_calls_nothing)
 {
@@ -797,20 +590,6 @@ Test(replay, a_resource_that_cannot_be_made_again_forbids_checkpoints_while_it_l
     cr_assert_eq(worker_checkpoint(&worker_this, &report), GA_OK, "%s", report.text);
     cr_assert_eq(worker_this.last_checkpoint.oplog_index, 5);
     cr_assert_eq(worker_stop(&worker_this, &report), GA_OK);
-}
-
-static void take_checkpoint(void)
-{
-    pid_t child = fork();
-    if (child == 0) {
-        struct ga_report report = {0};
-        bool good = worker_start(&worker_this, config_of(WORKER_LIVE), &report) == GA_OK &&
-                    worker_checkpoint(&worker_this, &report) == GA_OK;
-        _exit(good && worker_stop(&worker_this, &report) == GA_OK ? 0 : 1);
-    }
-    int wait_status;
-    waitpid(child, &wait_status, 0);
-    cr_assert_eq(wait_status, 0);
 }
 
 Test(replay, a_checkpoint_between_invocations_is_restored_and_verified)
