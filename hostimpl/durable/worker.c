@@ -9,8 +9,8 @@
  *   invocation_*    live calls
  *   worker_stop     commit, perhaps a checkpoint, let go
  *
- * A checkpoint fits if the oplog has an entry of its number with its chain hash behind it, and no Jump hides that. What it was taken of is
- * the region alone; of this process's own state it needs only the place in the oplog, which it carries, and what is
+ * A checkpoint fits if the oplog has an entry of its number with its chain hash behind it, and no Jump hides that. What it
+ * was taken of is the region alone; of this process's own state it needs only the place in the oplog, which it carries, and what is
  * in STATE.
  *
  * What stands elsewhere: when a checkpoint is taken (worker_checkpoint.c), what verify compares (worker_verify.c), and
