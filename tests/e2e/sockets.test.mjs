@@ -349,3 +349,119 @@ test('a guest that takes all sockets is told so, and leaves the host its own fil
     assert.equal((await kept.session.end()).status, 0);
     worker.verify();
 });
+
+// --- recorded workers ---
+
+const workerOf = (t) => new Worker(program, join(scratch(t), 'data'));
+const guestIn = (t, worker) => new Guest(worker.session(t));
+const names = (worker) => worker.oplog().map(({ entry }) => entry.functionName).filter((name) => name?.startsWith('sockets::'));
+
+test('a worker that is killed keeps what it read; its connection is an error once, and then closed', async (t) => {
+    let connections = 0;
+    const port = await serverOf(t, (socket) => (connections++, socket.pipe(socket)));
+    const worker = workerOf(t), guest = guestIn(t, worker);
+    await guest.ok('tcp4 0', `connect 0 127.0.0.1 ${port}`, 'write 0 first');
+    await guest.expect(['read 0 3', '"fir"']);
+    await guest.session.kill();
+    const next = guestIn(t, worker);
+    await next.expect(['wait 0 in 0', 'ready'], ['read 0 9', 'failed: connection-aborted'], ['read 0 9', 'closed'], ['wait 0 out 0', 'ready'],
+        ['put 0 x', 'failed: connection-aborted'], ['put 0 x', 'closed'], ['get 0 hops', 'connection-aborted'],
+        ['remote 0', `127.0.0.1 ${port}`], ['shutdown 0 both', 'ok'], ['drop 0', 'ok']);
+    await next.ok('tcp4 0', `connect 0 127.0.0.1 ${port}`, 'write 0 second', 'drop 0');
+    assert.equal((await next.session.end()).status, 0);
+    assert.equal(connections, 2);
+    worker.verify();
+    assert.deepEqual(names(worker).slice(0, 2), ['sockets::tcp_create_socket::create_tcp_socket', 'sockets::tcp::start_connect']);
+    assert.ok(names(worker).includes('sockets::tcp::blocking_read') && names(worker).includes('sockets::tcp::blocking_write_and_flush'));
+});
+
+test('an invocation that is killed while it reads goes on with what it had read, and the error', async (t) => {
+    let peer;
+    const port = await serverOf(t, (socket) => {
+        peer = socket;
+        socket.once('data', () => socket.write('answer'));
+    });
+    const worker = workerOf(t), lines = ['tcp4 0', `connect 0 127.0.0.1 ${port}`, 'write 0 question', 'read 0 100', 'put 0 again', 'read 0 100', 'read 0 100'];
+    const killed = worker.session(t);
+    void killed.ask(`${API}.{steps}(${JSON.stringify(lines)})`).catch(() => {});
+    while (peer === undefined || peer.bytesRead < 'questionagain'.length) await pause(5);
+    await pause(300); // the read begins to wait, and what it waits behind is committed
+    await killed.kill();
+    const again = worker.session(t);
+    assert.equal(await again.call(`${API}.{step}("listening 0")`), '"false"');
+    assert.equal((await again.end()).status, 0);
+    const completed = worker.oplog().filter(({ entry }) => entry.type === 'ExportedFunctionCompleted');
+    assert.deepEqual(JSON.parse(completed[0].entry.response), ['ok', 'ok', 'ok', '"answer"', 'ok', 'failed: connection-aborted', 'closed']);
+    assert.equal(peer.bytesRead, 'questionagain'.length, 'nothing was written twice');
+    worker.verify();
+});
+
+test('what the peer has seen of a worker is in its oplog', async (t) => {
+    for (let round = 0; round < 6; round++) {
+        let seen = '';
+        const port = await serverOf(t, (socket) => socket.on('data', (data) => (seen += data)));
+        const worker = workerOf(t), session = worker.session(t);
+        const lines = ['tcp4 0', `connect 0 127.0.0.1 ${port}`, ...Array.from({ length: 200 }, (_, i) => `write 0 ${i % 10}`)];
+        void session.ask(`${API}.{steps}(${JSON.stringify(lines)})`).catch(() => {});
+        while (seen.length < 10 + 10 * round) await pause(1);
+        await session.kill();
+        const before = seen;
+        const again = worker.session(t);
+        await again.call(`${API}.{step}("family 0")`);
+        await again.end();
+        assert.equal(seen, before, 'nothing is sent again');
+        const completed = worker.oplog().find(({ entry }) => entry.type === 'ExportedFunctionCompleted');
+        const ok = JSON.parse(completed.entry.response).slice(2).filter((said) => said === 'ok').length;
+        assert.ok(ok === seen.length || ok === seen.length - 1, `${seen.length} seen, ${ok} known to the worker`);
+        worker.verify();
+    }
+});
+
+test('a listener and a datagram socket are made again at their next use', async (t) => {
+    const worker = workerOf(t), guest = guestIn(t, worker);
+    await guest.ok('tcp4 0', 'set 0 idle 7000000000', 'bind 0 127.0.0.1 0', 'listen 0', 'udp4 1', 'bind 1 127.0.0.1 0', 'tcp4 2', 'bind 2 127.0.0.1 0', 'tcp6 3', 'set 3 hops 9');
+    const port = await guest.port(0), datagrams = await guest.port(1), bound = await guest.port(2);
+    await guest.ok(`stream 1 127.0.0.1 ${datagrams}`);
+    const first = connect(port, '127.0.0.1').on('error', () => {});
+    await guest.ok('accept 0 5');
+    await guest.session.kill();
+    first.destroy();
+    const next = guestIn(t, worker);
+    await next.expect(['listening 0', 'true'], ['try-accept 0 6', 'would-block'], ['get 0 idle', '7000000000'], ['get 3 hops', '9']);
+    const second = connect(port, '127.0.0.1').on('error', () => {});
+    await next.expect(['accept 0 6', 'ok'], ['read 5 9', 'failed: connection-aborted'], ['send 1 self', '1'],
+        ['receive 1 9', `[self from 127.0.0.1 ${datagrams}]`], ['listen 2', 'ok'], ['local 2', `127.0.0.1 ${bound}`]);
+    second.destroy();
+    await next.expect(['read 6 9', 'closed']);
+    assert.equal((await next.session.end()).status, 0);
+    worker.verify();
+    const taken = createServer().listen(port, '127.0.0.1');
+    await once(taken, 'listening');
+    const last = guestIn(t, worker);
+    await last.expect(['wait 0 socket 0', 'ready'], ['try-accept 0 7', 'address-in-use']);
+    taken.close();
+    await once(taken, 'close');
+    await last.expect(['try-accept 0 7', 'would-block']);
+});
+
+test('the addresses of a name are stored with the call', async (t) => {
+    const worker = workerOf(t), guest = guestIn(t, worker);
+    const found = await guest.step('resolve localhost');
+    await guest.expect(['resolve 1.2.3.4', '[1.2.3.4]'], ['resolve a<b', 'at once: invalid-argument'], ['resolve no-such-name.invalid', /^at once: (name|temporary)/]);
+    assert.match(found, /127\.0\.0\.1|:1/);
+    await guest.session.end();
+    assert.deepEqual(names(worker), Array(4).fill('sockets::ip_name_lookup::resolve_addresses'));
+    worker.verify();
+});
+
+test('a worker that holds a connection takes no checkpoint, until it is gone', async (t) => {
+    const port = await serverOf(t, (socket) => socket.pipe(socket));
+    const worker = workerOf(t), guest = guestIn(t, worker);
+    await guest.ok('tcp4 0', 'udp4 1', 'bind 1 127.0.0.1 0', 'tcp4 2', 'bind 2 127.0.0.1 0', 'listen 2', `connect 0 127.0.0.1 ${port}`);
+    await guest.session.kill();
+    assert.equal(worker.run('checkpoint').status, 0, 'after a restart there is none any more');
+    const next = guestIn(t, worker);
+    await next.expect(['read 0 9', 'failed: connection-aborted'], ['drop 0', 'ok'], ['try-accept 2 3', 'would-block']);
+    assert.equal((await next.session.end()).status, 0);
+    worker.verify();
+});
