@@ -98,8 +98,15 @@ static void set_list(struct address_stream *stream, const list_result *list)
     stream->error = list->tag == 0 ? 0 : list->value.err + 1;
     if (stream->error != 0)
         return;
+    const struct wasi_sockets_network_ip_address *found = list->value.ok.items;
     stream->count = (uint32_t)list->value.ok.count;
-    memcpy(stream->addresses, list->value.ok.items, stream->count * sizeof *stream->addresses);
+    for (uint32_t i = 0; i < stream->count; i++) {
+        stream->addresses[i].tag = found[i].tag; /* the record began as zeroes */
+        if (found[i].tag == WASI_SOCKETS_NETWORK_IP_ADDRESS_IPV6)
+            stream->addresses[i].value.ipv6 = found[i].value.ipv6;
+        else
+            stream->addresses[i].value.ipv4 = found[i].value.ipv4;
+    }
 }
 
 /* --- recorded: all of it in one call --- */

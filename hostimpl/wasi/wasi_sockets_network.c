@@ -149,6 +149,21 @@ wasi_socket_address wasi_socket_from_native(const struct sockaddr_storage *addre
     return result;
 }
 
+void wasi_socket_keep(wasi_socket_address *kept, const wasi_socket_address *address)
+{
+    memset(kept, 0, sizeof *kept);
+    kept->tag = address->tag;
+    if (is_v6(address)) {
+        kept->value.ipv6.port = address->value.ipv6.port;
+        kept->value.ipv6.flow_info = address->value.ipv6.flow_info;
+        kept->value.ipv6.address = address->value.ipv6.address;
+        kept->value.ipv6.scope_id = address->value.ipv6.scope_id;
+    } else {
+        kept->value.ipv4.port = address->value.ipv4.port;
+        kept->value.ipv4.address = address->value.ipv4.address;
+    }
+}
+
 /* RFC 4291, 2.5.5: IPv4-mapped addresses, and the older IPv4-compatible ones. */
 bool wasi_socket_fits(uint32_t address_family, const wasi_socket_address *address)
 {

@@ -164,7 +164,7 @@ void wasi_sockets_tcp_tcp_socket_start_bind(struct worker *worker, uint32_t self
     tcp->state = WASI_TCP_BOUND;
     tcp->progress = WASI_TCP_BIND;
     tcp->bound = true;
-    tcp->local = bound.value.ok;
+    wasi_socket_keep(&tcp->local, &bound.value.ok);
 }
 
 void wasi_sockets_tcp_tcp_socket_finish_bind(struct worker *worker, uint32_t self, wasi_socket_void_result *result_out)
@@ -217,9 +217,9 @@ void wasi_sockets_tcp_tcp_socket_start_connect(struct worker *worker, uint32_t s
            host_type_golem_aot_recorded_values_address_result, &begun, make_connect);
     tcp->state = WASI_TCP_CONNECTING;
     tcp->progress = WASI_TCP_CONNECT;
-    tcp->remote = *remote_address;
+    wasi_socket_keep(&tcp->remote, remote_address);
     if (begun.tag == 0) {
-        tcp->local = begun.value.ok;
+        wasi_socket_keep(&tcp->local, &begun.value.ok);
         note_connection(worker, self);
         return;
     }
@@ -339,8 +339,8 @@ void wasi_sockets_tcp_tcp_socket_accept(struct worker *worker, uint32_t self, ac
     uint32_t rep = wasi_tcp_new(worker, tcp->address_family, call.accepted);
     struct wasi_tcp_socket *accepted = wasi_tcp_get(worker, rep);
     accepted->state = WASI_TCP_CONNECTED;
-    accepted->local = addresses.value.ok.f0;
-    accepted->remote = addresses.value.ok.f1;
+    wasi_socket_keep(&accepted->local, &addresses.value.ok.f0);
+    wasi_socket_keep(&accepted->remote, &addresses.value.ok.f1);
     note_connection(worker, rep);
     wasi_tcp_open_streams(worker, rep, accepted);
     result_out->value.ok.f0 = rep;

@@ -165,7 +165,8 @@ void wasi_sockets_udp_udp_socket_start_bind(struct worker *worker, uint32_t self
     if (result_out->tag != 0)
         return;
     udp->bound = udp->binding = true;
-    udp->address = udp->local = bound.value.ok;
+    wasi_socket_keep(&udp->address, &bound.value.ok);
+    wasi_socket_keep(&udp->local, &bound.value.ok);
 }
 
 void wasi_sockets_udp_udp_socket_finish_bind(struct worker *worker, uint32_t self, wasi_socket_void_result *result_out)
@@ -233,8 +234,10 @@ void wasi_sockets_udp_udp_socket_stream(struct worker *worker, uint32_t self, co
     }
     if (result_out->tag != 0)
         return;
-    udp->remote = *remote_address;
-    udp->local = local.value.ok;
+    udp->remote.tag = remote != NULL;
+    if (remote != NULL)
+        wasi_socket_keep(&udp->remote.value.some, remote);
+    wasi_socket_keep(&udp->local, &local.value.ok);
     udp->generation++;
     result_out->value.ok.f0 = new_stream(worker, &wasi_sockets_udp_incoming_datagram_stream_type, self);
     result_out->value.ok.f1 = new_stream(worker, &wasi_sockets_udp_outgoing_datagram_stream_type, self);

@@ -62,6 +62,31 @@ Test(wasi_sockets_address, goes_to_the_system_and_back)
     cr_assert_not(wasi_socket_is_same(&v4, &other));
 }
 
+Test(wasi_sockets_address, leaves_the_same_bytes_in_a_record_whatever_lay_beside_it)
+{
+    wasi_socket_address kept[2], given[2];
+    for (int version = 0; version < 2; version++) {
+        const wasi_socket_address address = address_of(version ? "1:2:3:4:5:6:7:8" : "1.2.3.4", 80);
+        for (int i = 0; i < 2; i++) {
+            memset(&given[i], i ? 0xee : 0x11, sizeof given[i]);
+            given[i].tag = address.tag;
+            if (version) {
+                given[i].value.ipv6.port = address.value.ipv6.port;
+                given[i].value.ipv6.flow_info = address.value.ipv6.flow_info;
+                given[i].value.ipv6.address = address.value.ipv6.address;
+                given[i].value.ipv6.scope_id = address.value.ipv6.scope_id;
+            } else {
+                given[i].value.ipv4.port = address.value.ipv4.port;
+                given[i].value.ipv4.address = address.value.ipv4.address;
+            }
+            wasi_socket_keep(&kept[i], &given[i]);
+        }
+        cr_assert_neq(memcmp(&given[0], &given[1], sizeof *given), 0);
+        cr_assert_eq(memcmp(&kept[0], &kept[1], sizeof *kept), 0);
+        cr_assert(wasi_socket_is_same(&kept[0], &address));
+    }
+}
+
 Test(wasi_sockets_address, is_judged_before_the_system_sees_it)
 {
     static const struct {
