@@ -2,7 +2,10 @@
 // was finished is never had again.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { executable, must, scratch, Session, Worker } from '../harness.mjs';
@@ -241,4 +244,91 @@ test('a finished exchange is not had again, by whatever comes after it', async (
     assert.deepEqual(await net.seen(), []);
     assert.deepEqual(wave(fetchAll(worker, 'b', at('/bytes/'), 2)), wave(answers).slice(0, 2));
     worker.verify();
+});
+
+// --- killed in the middle: what has happened then is what the server below has let happen ---
+
+/**
+ * A server that answers "<number of the request> <what it was sent>" and stops in the middle, until `hold` is false: at `head` before anything is
+ * answered, at /body behind "part ". seen: "METHOD path text" of each request; reached: resolves when it stops.
+ */
+async function holding(t) {
+    const state = { hold: true, head: '/head', seen: [], tell: null };
+    const stop = async (response) => {
+        state.tell?.();
+        while (state.hold && !response.destroyed) await new Promise((wake) => setTimeout(wake, 5));
+    };
+    const server = createServer(async (request, response) => {
+        const pieces = [];
+        for await (const piece of request) pieces.push(piece);
+        const text = Buffer.concat(pieces).toString();
+        state.seen.push(`${request.method} ${request.url} ${text}`);
+        const number = state.seen.length;
+        if (request.url === state.head) await stop(response);
+        response.writeHead(200).write('part ');
+        if (request.url === '/body') await stop(response);
+        response.end(`${number} ${text}`);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    t.after(() => { state.hold = false; server.closeAllConnections(); server.close(); });
+    state.url = `http://localhost:${server.address().port}`;
+    state.reached = () => new Promise((tell) => { state.tell = tell; });
+    return state;
+}
+
+/** Runs the call until the server holds it, kills it, lets the server go on, and runs it again; the answer. */
+async function killedWhile(worker, server, key, fn, ...values) {
+    const child = spawn(worker.program, worker.invokeArgs(key, fn, ...values), { stdio: 'ignore' });
+    const ended = once(child, 'exit');
+    await Promise.race([server.reached(), ended]);
+    await new Promise((wake) => setTimeout(wake, 150)); // what was received is recorded by now, and on disk
+    child.kill('SIGKILL');
+    await ended;
+    server.hold = false;
+    const again = spawn(worker.program, worker.invokeArgs(key, fn, ...values), { stdio: ['ignore', 'pipe', 'inherit'] });
+    let said = '';
+    again.stdout.setEncoding('utf8').on('data', (text) => (said += text));
+    assert.deepEqual(await once(again, 'close'), [0, null], said);
+    const seen = server.seen.length;
+    worker.verify();
+    assert.equal(server.seen.length, seen, 'verify sends nothing');
+    return said.trimEnd();
+}
+
+const fetchOf = (worker, server, key, wanted) => killedWhile(worker, server, key, `${API}.{fetch}`, request(wanted));
+
+test('killed before the response: the request is sent again, body and all', async (t) => {
+    const worker = workerOf(t), server = await holding(t);
+    const body = Buffer.from('x'.repeat(10000));
+    const answer = answerOf(await fetchOf(worker, server, 'k', { method: 'POST', url: `${server.url}/head`, body }));
+    assert.equal(answer.body, `part 2 ${body}`);
+    assert.deepEqual(server.seen, [`POST /head ${body}`, `POST /head ${body}`]);
+});
+
+test('killed in the middle of the response: the guest forgets what it had read, and the exchange is had again', async (t) => {
+    const worker = workerOf(t), server = await holding(t);
+    assert.equal(answerOf(await fetchOf(worker, server, 'k', { url: `${server.url}/body` })).body, 'part 2 ');
+    assert.ok(kinds(worker).includes('Jump'));
+});
+
+test('killed in a later exchange: those that were finished are not had again', async (t) => {
+    const worker = workerOf(t), server = await holding(t);
+    server.head = '/n2';
+    assert.deepEqual(wave(await killedWhile(worker, server, 'k', `${API}.{fetch-all}`, text(`${server.url}/n`), '4')),
+        ['part 1 ', 'part 2 ', 'part 4 ', 'part 5 ']);
+    assert.deepEqual(server.seen, ['GET /n0 ', 'GET /n1 ', 'GET /n2 ', 'GET /n2 ', 'GET /n3 ']);
+});
+
+test('killed with an exchange open that gave nothing yet, behind another: it is sent when the worker is live again', async (t) => {
+    const worker = workerOf(t), server = await holding(t);
+    const answer = wave(await killedWhile(worker, server, 'k', `${API}.{beside}`, text(`${server.url}/head`), '"late"', text(`${server.url}/other`), 'false'));
+    assert.equal(answer.replace(/\d/, 'N'), 'part N late, part 2 ');
+    assert.deepEqual(server.seen.toSorted(), ['GET /other ', 'POST /head late', 'POST /head late']);
+});
+
+test('killed with an exchange open of which something was seen, behind another: it is lost, and says so', async (t) => {
+    const worker = workerOf(t), server = await holding(t);
+    const answer = wave(await killedWhile(worker, server, 'k', `${API}.{beside}`, text(`${server.url}/body`), '"seen"', text(`${server.url}/head`), 'true'));
+    assert.match(answer, /^error connection-terminated, part \d $/);
+    assert.equal(server.seen.filter((line) => line.startsWith('POST')).length, 1, 'nothing is sent twice that cannot be');
 });

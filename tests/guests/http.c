@@ -446,6 +446,44 @@ GUEST_EXPORT(API "#read-some") void *read_some(char *url, size_t url_size, uint6
     return &result;
 }
 
+/* "body", or the error. The response, or the future if there is none yet, is dropped. */
+static struct guest_string take_answer(uint32_t future, uint32_t response, const char *error)
+{
+    struct guest_string text = {0};
+    if (error == NULL && response == 0)
+        error = wait_response(future, &response);
+    if (error == NULL) {
+        uint32_t body = body_of(response);
+        error = read_all(body, &text);
+        http_incoming_body_drop(body);
+    }
+    http_future_drop(future);
+    return error != NULL ? guest_format("error %s", error) : text;
+}
+
+GUEST_EXPORT(API "#beside")
+struct guest_string *beside(char *first, size_t first_size, char *text, size_t text_size, char *second,
+                            size_t second_size, uint32_t look)
+{
+    static struct guest_string said;
+    struct http_area area;
+    uint32_t future, response = 0;
+    uint32_t request = make_request(literal("POST"), parse_url(guest_string(first, first_size)), (struct pairs){0});
+    http_request_body(request, &area);
+    uint32_t body = http_word(&area, 4);
+    const char *error = handle(request, 0, &future);
+    send_body(body, (struct guest_bytes){(uint8_t *)text, text_size}, (struct pairs){0});
+    if (error == NULL && look)
+        error = wait_response(future, &response);
+    struct response answer = {0};
+    struct request other = {.method = literal("GET"), .url = guest_string(second, second_size)};
+    const char *other_error = fetch(&other, &answer);
+    struct guest_string own = take_answer(future, response, error);
+    said = guest_format("%.*s, %.*s", (int)own.len, own.ptr, other_error != NULL ? 5 : (int)answer.body.len,
+                        other_error != NULL ? "error" : answer.body.ptr);
+    return &said;
+}
+
 GUEST_EXPORT(API "#cancel") bool cancel(char *url, size_t url_size)
 {
     uint32_t future;
