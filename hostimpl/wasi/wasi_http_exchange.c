@@ -206,12 +206,12 @@ static enum wasi_stream_state write_request(struct worker *worker, uint32_t rep,
         return WASI_STREAM_OK;
     }
     struct io_http_exchange *io = wasi_http_exchange_run(worker, rep);
-    if (io != NULL)
-        io_http_write(io, data, size);
-    for (io_http_run(); io != NULL && !has_room(io);)
+    if (io == NULL || io_http_upload_over(io))
+        return is_recorded(worker) ? WASI_STREAM_OK : WASI_STREAM_CLOSED;
+    io_http_write(io, data, size);
+    for (io_http_run(); !has_room(io);)
         io_http_wait();
-    bool unwanted = io == NULL || io_http_upload_over(io);
-    return unwanted && !is_recorded(worker) ? WASI_STREAM_CLOSED : WASI_STREAM_OK;
+    return WASI_STREAM_OK;
 }
 
 static uint64_t permit_request(struct worker *worker, uint32_t rep)
