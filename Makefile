@@ -62,7 +62,7 @@ RT_LIBRARY = $(BUILD)/lib/golem-aot/libgolemrt.a
 AOT_LIBRARY = $(BUILD)/obj/libgolemaot.a
 WITGEN_LIBRARY = $(BUILD)/obj/libwitgen.a
 RT_LIBS = -lsqlite3 -luuid -lm
-AOT_LIBS = -lcrypto -lpthread
+AOT_LIBS = -lpthread
 
 .DEFAULT_GOAL = all
 .PHONY: all help deps deps-test deps-fuzz guests guests-more guests-js demo test test-js unit bless bench crash fuzz fuzz-programs fuzz-link test-asan lint fmt install clean
@@ -98,7 +98,7 @@ all: $(GOLEM_AOT) $(RT_LIBRARY) $(BUILD)/include/golem-aot/.stamp
 $(GOLEM_AOT): $(CLI_OBJECTS) $(AOT_LIBRARY)
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -no-pie -o $@ $(CLI_OBJECTS) $(AOT_LIBRARY) $(LDFLAGS) $(AOT_LIBS)
+	$(Q)$(CC) -no-pie -static -o $@ $(CLI_OBJECTS) $(AOT_LIBRARY) $(LDFLAGS) $(AOT_LIBS)
 
 $(RT_LIBRARY): $(RT_OBJECTS)
 	@mkdir -p $(@D)

@@ -7,15 +7,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "build_compile.h"
 #include "build_elf.h"
 #include "build_files.h"
+#include "build_known.h"
 #include "build_link.h"
 #include "catalog_resolve.h"
 #include "emit.h"
+#include "ga_hash.h"
 #include "ga_limits.h"
 #include "val.h"
 #include "wit_print.h"
@@ -37,6 +40,7 @@ struct build {
     struct build_cache cache;
     struct build_pool *pool;
     double phase_start_ms;
+    struct timespec began; /* CLOCK_REALTIME */
 
     struct ga_buf input;
     const char *component_hash;
@@ -64,6 +68,15 @@ static const char *hash_bytes(struct ga_arena *arena, const void *data, size_t s
     return build_key_end(&key, arena);
 }
 
+/* "dir/cart.wasm" -> "cart" */
+static const char *component_name(struct build *build)
+{
+    const char *slash = strrchr(build->options->input, '/');
+    const char *name = slash ? slash + 1 : build->options->input;
+    const char *dot = strrchr(name, '.');
+    return ga_arena_strndup(build->arena, name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
+}
+
 /* Everything that decides what the executable is. */
 static const char *executable_key(struct build *build)
 {
@@ -73,6 +86,7 @@ static const char *executable_key(struct build *build)
     build_key_start(&key);
     build_key_text(&key, "executable 1");
     build_key_text(&key, build->component_hash);
+    build_key_text(&key, component_name(build));
     build_key_text(&key, build->tools.cc_identity);
     build_key_text(&key, build->tools.wasm2c_identity);
     build_key_text(&key, build->tools.headers_identity);
@@ -83,7 +97,7 @@ static const char *executable_key(struct build *build)
         file.size = 0;
         if (build_file_read(own_files[i], UINT32_MAX, &file, build->report) != GA_OK)
             break;
-        build_key_bytes(&key, file.data, file.size);
+        build_key_number(&key, ga_hash64(file.data, file.size, 0)); /* nobody's but ours: no forgery */
     }
     ga_buf_free(&file);
     return build_key_end(&key, build->arena);
@@ -100,6 +114,17 @@ static enum ga_status read_input(struct build *build)
 
 /* --- passes --- */
 
+static bool exports_run(const struct plan *plan)
+{
+    static const char interface[] = "wasi:cli/run@";
+    for (uint32_t i = 0; i < plan->exports.count; i++) {
+        struct slice name = plan->exports.items[i].interface;
+        if (name.size >= sizeof interface - 1 && memcmp(name.data, interface, sizeof interface - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
 static enum ga_status plan_component(struct build *build)
 {
     struct component *component;
@@ -111,6 +136,8 @@ static enum ga_status plan_component(struct build *build)
     if (status == GA_OK)
         status = catalog_resolve(build->arena, (struct catalog){host_catalog, host_catalog_count}, build->plan,
                                  build->options->allow_missing, &build->binding, build->report);
+    if (status == GA_OK && build->options->command && !exports_run(build->plan))
+        status = ga_report_set(build->report, GA_INVALID, "no command: it does not export wasi:cli/run");
     end_phase(build, PHASE_PLAN);
     return status;
 }
@@ -126,15 +153,6 @@ static enum ga_status prepare_modules(struct build *build)
     }
     end_phase(build, PHASE_PREPARE);
     return status;
-}
-
-/* "dir/cart.wasm" -> "cart" */
-static const char *component_name(struct build *build)
-{
-    const char *slash = strrchr(build->options->input, '/');
-    const char *name = slash ? slash + 1 : build->options->input;
-    const char *dot = strrchr(name, '.');
-    return ga_arena_strndup(build->arena, name, dot && dot != name ? (size_t)(dot - name) : strlen(name));
 }
 
 static enum ga_status emit(struct build *build)
@@ -300,6 +318,7 @@ static enum ga_status run(struct build *build, enum ga_status (*make)(struct bui
     if (status != GA_OK)
         return status;
     build->phase_start_ms = build_now_ms();
+    clock_gettime(CLOCK_REALTIME, &build->began);
     build->pool =
         build_pool_open(build->arena, job_count(build->options), build->cache.temporary, build->options->quiet);
     status = read_input(build);
@@ -339,12 +358,24 @@ enum ga_status build_executable(const struct build_options *options, struct buil
     return status;
 }
 
-static enum ga_status make_kept(struct build *build)
+/* A temporary file goes before it is executed: by its descriptor. */
+static enum ga_status hold_open(struct build *build)
 {
-    if (!build->cache.keeps)
-        return ga_report_set(build->report, GA_IO,
-                             "there is no cache directory that can be written; use golem-aot build, and run the result");
-    return make_executable(build);
+    int fd = open(build->executable, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return ga_report_errno(build->report, errno, "cannot open %s", build->executable);
+    build->executable = ga_arena_printf(build->arena, "/proc/self/fd/%d", fd);
+    return GA_OK;
+}
+
+static enum ga_status make_to_run(struct build *build)
+{
+    enum ga_status status = make_executable(build);
+    if (status == GA_OK && !build->cache.keeps)
+        return hold_open(build);
+    if (status == GA_OK)
+        build_known_note(build->arena, &build->cache, &build->tools, build->options, build->executable, build->began);
+    return status;
 }
 
 enum ga_status build_cached_executable(const struct build_options *options, struct ga_buf *path_out,
@@ -353,7 +384,8 @@ enum ga_status build_cached_executable(const struct build_options *options, stru
     struct ga_arena arena = {0};
     struct build_result result = {0};
     struct build build = {.arena = &arena, .options = options, .result = &result, .report = report};
-    enum ga_status status = run(&build, make_kept);
+    build.executable = build_known_find(&arena, options);
+    enum ga_status status = build.executable ? GA_OK : run(&build, make_to_run);
     if (status == GA_OK)
         ga_buf_text(path_out, build.executable);
     free_build(&build);
@@ -389,6 +421,22 @@ bool build_is_wasm(const char *path)
     bool is = fd >= 0 && read(fd, start, sizeof start) == sizeof start && begins_like_wasm(start, sizeof start);
     if (fd >= 0)
         close(fd);
+    return is;
+}
+
+bool build_is_executable(const char *path)
+{
+    const uint8_t *wit;
+    size_t wit_size;
+    struct stat info;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0;
+    void *file = is ? mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0) : MAP_FAILED;
+    if (fd >= 0)
+        close(fd);
+    is = file != MAP_FAILED && build_elf_section(file, (size_t)info.st_size, ".golem.wit", &wit, &wit_size);
+    if (file != MAP_FAILED)
+        munmap(file, (size_t)info.st_size);
     return is;
 }
 

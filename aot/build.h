@@ -14,6 +14,7 @@ struct build_options {
     bool allow_missing;
     bool dynamic; /* all libraries are shared ones (build_link.c) */
     bool quiet;
+    bool command; /* a component that does not export wasi:cli/run is refused */
 };
 
 /* What a build did, for --format json and for measurements. */
@@ -44,7 +45,8 @@ struct build_result {
 enum ga_status build_executable(const struct build_options *options, struct build_result *result_out,
                                 struct ga_report *report) GA_MUST_USE;
 
-/* The same into the cache; path_out: where, to be used soon. options->output is ignored. */
+/* The same into the cache, or, if there is none that can be written, into a temporary file; path_out: where, to be executed by this
+ * process, and soon. options->output is ignored. */
 enum ga_status build_cached_executable(const struct build_options *options, struct ga_buf *path_out,
                                        struct ga_report *report) GA_MUST_USE;
 
@@ -56,5 +58,8 @@ enum ga_status build_inspect(const char *path, struct ga_buf *wit_out, struct ga
 
 /* True if the file begins like a WebAssembly file. */
 bool build_is_wasm(const char *path);
+
+/* True if it is an executable that golem-aot made. */
+bool build_is_executable(const char *path);
 
 #endif

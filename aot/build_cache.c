@@ -5,13 +5,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "build_files.h"
@@ -22,13 +22,12 @@
 
 void build_key_start(struct build_key *key)
 {
-    key->context = EVP_MD_CTX_new();
-    GA_ASSERT(key->context && EVP_DigestInit_ex(key->context, EVP_sha256(), NULL) == 1);
+    ga_sha256_start(&key->hash);
 }
 
 void build_key_raw(struct build_key *key, const void *data, size_t size)
 {
-    GA_ASSERT(EVP_DigestUpdate(key->context, data, size) == 1);
+    ga_sha256_add(&key->hash, data, size);
 }
 
 void build_key_bytes(struct build_key *key, const void *data, size_t size)
@@ -50,19 +49,17 @@ void build_key_number(struct build_key *key, uint64_t number)
 
 const char *build_key_end(struct build_key *key, struct ga_arena *arena)
 {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    GA_ASSERT(EVP_DigestFinal_ex(key->context, digest, &size) == 1);
-    EVP_MD_CTX_free(key->context);
-    char *text = ga_arena_alloc(arena, 2 * size + 1);
-    for (unsigned i = 0; i < size; i++)
+    uint8_t digest[GA_SHA256_BYTES];
+    ga_sha256_end(&key->hash, digest);
+    char *text = ga_arena_alloc(arena, 2 * sizeof digest + 1);
+    for (size_t i = 0; i < sizeof digest; i++)
         sprintf(text + 2 * i, "%02x", digest[i]);
     return text;
 }
 
 /* --- opening and closing --- */
 
-static const char *cache_root(struct ga_arena *arena)
+const char *build_cache_root(struct ga_arena *arena)
 {
     const char *home = getenv("XDG_CACHE_HOME");
     if (home && home[0] == '/')
@@ -115,9 +112,9 @@ static void remove_left_overs(const char *parent)
 
 static bool open_kept(struct ga_arena *arena, struct build_cache *cache)
 {
-    static const char *const folders[] = {"objects", "executables", "tmp"};
+    static const char *const folders[] = {"objects", "executables", "known", "tmp"};
     struct ga_report unused = {0}; /* a cache that cannot be made is none, not an error */
-    cache->root = cache_root(arena);
+    cache->root = build_cache_root(arena);
     if (!cache->root)
         return false;
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
@@ -272,6 +269,7 @@ void build_cache_close(struct build_cache *cache)
     if (cache->grew) {
         build_cache_evict(cache->root, "objects", BUILD_CACHE_MAX_BYTES / 2);
         build_cache_evict(cache->root, "executables", BUILD_CACHE_MAX_BYTES / 2);
+        build_cache_evict(cache->root, "known", BUILD_CACHE_MAX_BYTES >> 8);
     }
     build_tree_remove(cache->temporary);
     if (cache->lock_fd >= 0)

@@ -6,6 +6,7 @@
 #include "ga_arena.h"
 #include "ga_buf.h"
 #include "ga_report.h"
+#include "ga_sha256.h"
 
 /*
  * The cache: files by content key. An entry is two files in one of the cache's folders,
@@ -31,7 +32,7 @@ struct build_cache {
 
 /* A SHA-256 under construction: of parts, each with its size, so that "ab","c" and "a","bc" differ. */
 struct build_key {
-    struct evp_md_ctx_st *context;
+    struct ga_sha256 hash;
 };
 void build_key_start(struct build_key *key);
 void build_key_bytes(struct build_key *key, const void *data, size_t size);
@@ -39,6 +40,9 @@ void build_key_raw(struct build_key *key, const void *data, size_t size); /* wit
 void build_key_text(struct build_key *key, const char *text);
 void build_key_number(struct build_key *key, uint64_t number);
 const char *build_key_end(struct build_key *key, struct ga_arena *arena); /* 64 hex digits */
+
+/* Where the cache is to lie: ${XDG_CACHE_HOME:-$HOME/.cache}/golem-aot; NULL if neither is set. */
+const char *build_cache_root(struct ga_arena *arena);
 
 enum ga_status build_cache_open(struct ga_arena *arena, struct build_cache *cache, struct ga_report *report) GA_MUST_USE;
 

@@ -47,8 +47,9 @@ static const char *find_program(struct ga_arena *arena, const char *name)
     return NULL;
 }
 
-static const char *identify_program(struct ga_arena *arena, const char *path)
+static const char *identify_program(struct ga_arena *arena, struct build_tools *tools, const char *path)
 {
+    *GA_PUSH(arena, &tools->files) = path;
     struct stat info;
     char real[PATH_MAX];
     struct build_key key;
@@ -82,7 +83,7 @@ static enum ga_status find_cc(struct ga_arena *arena, const char *cc, struct bui
         build_key_text(&key, word);
         const char *program = find_program(arena, word); /* of "ccache gcc" both count */
         if (program)
-            build_key_text(&key, identify_program(arena, program));
+            build_key_text(&key, identify_program(arena, tools, program));
         else if (tools->cc.count == 1)
             ga_report_set(report, GA_TOOL,
                           "the C compiler \"%s\" is not there; install gcc or clang, or name one with --cc", word);
@@ -127,6 +128,7 @@ static enum ga_status identify_headers(struct ga_arena *arena, struct build_tool
     for (uint32_t i = 0; i < names.count && status == GA_OK; i++) {
         contents.size = 0;
         const char *path = ga_arena_printf(arena, "%s/%s", tools->include, names.items[i]);
+        *GA_PUSH(arena, &tools->files) = path;
         status = build_file_read(path, HEADER_MAX_BYTES, &contents, report);
         bool is_modules = strncmp(names.items[i], "wasm-rt", 7) == 0; /* they include nothing else of ours */
         for (int k = 0; k <= is_modules; k++) {
@@ -147,6 +149,7 @@ static enum ga_status find_runtime(struct ga_arena *arena, struct build_tools *t
     if (size <= 0)
         return ga_report_errno(report, errno, "cannot find this program's own place");
     self[size] = 0;
+    *GA_PUSH(arena, &tools->files) = ga_arena_strndup(arena, self, (size_t)size);
     for (int up = 0; up < 2; up++) { /* PREFIX/bin/golem-aot -> PREFIX */
         char *slash = strrchr(self, '/');
         if (slash)
@@ -155,6 +158,8 @@ static enum ga_status find_runtime(struct ga_arena *arena, struct build_tools *t
     tools->wasm2c_private = ga_arena_printf(arena, "%s/libexec/golem-aot/wasm2c", self);
     tools->library = ga_arena_printf(arena, "%s/lib/golem-aot/libgolemrt.a", self);
     tools->include = ga_arena_printf(arena, "%s/include/golem-aot", self);
+    *GA_PUSH(arena, &tools->files) = tools->library;
+    *GA_PUSH(arena, &tools->files) = tools->include; /* whose time tells of headers that are new or gone */
     if (access(tools->library, R_OK) != 0)
         return ga_report_set(report, GA_TOOL, "the runtime library is not in %s", tools->library);
     return identify_headers(arena, tools, report);
@@ -184,10 +189,10 @@ static void find_wasm2c(struct ga_arena *arena, struct build_tools *tools)
         tools->wasm2c_is_systems = true;
     else
         tools->wasm2c = tools->wasm2c_private;
-    tools->wasm2c_identity = tools->wasm2c ? identify_program(arena, tools->wasm2c) : "";
+    tools->wasm2c_identity = tools->wasm2c ? identify_program(arena, tools, tools->wasm2c) : "";
     if (tools->wasm2c_is_systems && tools->wasm2c_private) /* the choice between the two depends on both */
         tools->wasm2c_identity =
-            ga_arena_printf(arena, "%s %s", tools->wasm2c_identity, identify_program(arena, tools->wasm2c_private));
+            ga_arena_printf(arena, "%s %s", tools->wasm2c_identity, identify_program(arena, tools, tools->wasm2c_private));
 }
 
 enum ga_status build_tools_find(struct ga_arena *arena, const char *cc, struct build_tools *tools,

@@ -9,6 +9,7 @@
  * the cache), small scripts and our own files by content.
  */
 struct build_tools {
+    GA_VEC(const char *) files; /* all that were looked at */
     GA_VEC(const char *) cc; /* the program and arguments that are always given: "ccache gcc -m64" */
     const char *cc_identity;
     const char *wasm2c; /* NULL: none was found */

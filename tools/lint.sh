@@ -57,7 +57,6 @@ door() { # header, the only folder that may include it
 }
 door 'sqlite3\.h' 'hostimpl/store'
 door '(uv|curl/curl)\.h' 'hostimpl/io'
-door 'openssl/' 'aot'
 door 'criterion/' 'tests'
 
 # --- the text of the tree ---

@@ -3,7 +3,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { executable, golemAot, guest, run, scratch } from '../harness.mjs';
@@ -137,11 +138,116 @@ test('a fault of our own ends with 70', () => {
     assert.equal(stdout, '70\n');
 });
 
-test('what has no wasi:cli/run cannot be run, and says so', () => {
+test('what has no wasi:cli/run cannot be run, and says so', (t) => {
     for (const [file, args] of [[executable('counter'), ['run']], [golemAot, ['run', guest('counter')]], [golemAot, ['run', executable('counter')]]]) {
-        const { status, stderr } = run(file, args);
-        assert.equal(status, 1, stderr);
-        assert.match(stderr, /run/);
+        const { status, stdout, stderr } = run(file, args);
+        assert.deepEqual([status, stdout], [1, '']);
+        assert.match(stderr, /does not export wasi:cli\/run\n$/);
+    }
+    const cache = scratch(t); // before anything is compiled
+    assert.equal(run(golemAot, ['run', guest('counter')], { env: { ...process.env, XDG_CACHE_HOME: cache } }).status, 1);
+    assert.deepEqual(readdirSync(join(cache, 'golem-aot/objects')), []);
+});
+
+test('what is neither a component nor an executable of golem-aot\'s is not run', (t) => {
+    const folder = scratch(t), text = join(folder, 'text'), core = join(folder, 'core.wasm'), cut = join(folder, 'cut');
+    writeFileSync(text, '#!/bin/sh\necho no\n', { mode: 0o755 });
+    writeFileSync(core, Buffer.from('\0asm\x01\0\0\0', 'latin1'));
+    writeFileSync(cut, readFileSync(program).subarray(0, 100_000), { mode: 0o755 });
+    for (const [file, message] of [[text, /neither/], [cut, /neither/], ['/bin/true', /neither/], [folder, /neither/], [core, /a core module/],
+        [join(folder, 'nothing'), /cannot open the file: No such file/]]) {
+        const { status, stdout, stderr } = run(golemAot, ['run', file]);
+        assert.deepEqual([status, stdout], [1, ''], file);
+        assert.match(stderr, message);
+        assert.ok(stderr.startsWith(`${file}:`) && stderr.indexOf('\n') === stderr.length - 1, stderr);
+    }
+});
+
+// --- golem-aot run's cache ---
+
+const settle = () => new Promise((tell) => setTimeout(tell, 3100));
+
+/** A copy of the command that says something else: the same size, the same time. */
+function changed(path) {
+    const { atime, mtime } = statSync(path), bytes = readFileSync(path), at = bytes.indexOf('Hello, %s');
+    bytes.write(bytes[at] === 72 ? 'Salve' : 'Hello', at);
+    writeFileSync(path, bytes);
+    utimesSync(path, atime, mtime);
+}
+
+test('golem-aot run: what has not changed is not read again, and any change is seen', async (t) => {
+    const folder = scratch(t), path = join(folder, 'x.wasm'), env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') };
+    const kept = (kind) => readdirSync(join(folder, 'cache/golem-aot', kind));
+    const builds = () => statSync(join(folder, 'cache/golem-aot/tmp')).mtimeMs; // each works in a folder there
+    const say = (text) => assert.deepEqual(run(golemAot, ['run', path], { env }), { status: 0, signal: null, stdout: `${text}, world!\n`, stderr: '' });
+    copyFileSync(guest('hello'), path);
+    say('Hello');
+    assert.deepEqual(kept('known'), [], 'too new: it could change without a trace');
+    await settle();
+    say('Hello');
+    assert.equal(kept('known').length, 1);
+    const before = builds();
+    say('Hello');
+    assert.equal(builds(), before, 'the short way');
+    changed(path);
+    say('Salve');
+    await settle();
+    say('Salve');
+    assert.equal(kept('known').length, 1);
+    const after = builds();
+    say('Salve');
+    assert.equal(builds(), after);
+    for (const name of kept('executables')) rmSync(join(folder, 'cache/golem-aot/executables', name));
+    say('Salve');
+    for (const damage of ['', 'x', '\n\n', '0 0 0 0.0 0.0 /bin/echo\n', 'a b c\n']) {
+        for (const name of kept('known')) writeFileSync(join(folder, 'cache/golem-aot/known', name), damage);
+        say('Salve');
+    }
+    assert.deepEqual(kept('tmp'), []);
+});
+
+test('golem-aot run: the same component under two names is two commands, each of its own name', (t) => {
+    const folder = scratch(t), env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') };
+    for (const name of ['one.wasm', 'two.wasm']) {
+        symlinkSync(guest('hello'), join(folder, name));
+        assert.equal(run(golemAot, ['run', join(folder, name)], { env }).stdout, 'Hello, world!\n');
+    }
+    const executables = readdirSync(join(folder, 'cache/golem-aot/executables')).filter((name) => name.length === 64);
+    const names = executables.map((name) => run(join(folder, 'cache/golem-aot/executables', name), ['--help']).stdout.match(/executable: (\w+)/)[1]);
+    assert.deepEqual(names.sort(), ['one', 'two']);
+});
+
+test('golem-aot run: many at once with an empty cache', async (t) => {
+    const folder = scratch(t), env = { ...process.env, XDG_CACHE_HOME: join(folder, 'cache') };
+    const ends = await Promise.all(Array.from({ length: 4 }, (_, i) => new Promise((tell) => {
+        const child = spawn(golemAot, ['run', guest('hello'), `${i}`], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+        let stdout = '', stderr = '';
+        child.stdout.on('data', (text) => (stdout += text));
+        child.stderr.on('data', (text) => (stderr += text));
+        child.on('close', (status) => tell({ status, stdout, stderr }));
+    })));
+    ends.forEach((end, i) => assert.deepEqual(end, { status: 0, stdout: `Hello, world!\nargument 1: ${i}\n`, stderr: '' }));
+    assert.deepEqual(readdirSync(join(folder, 'cache/golem-aot/tmp')), []);
+});
+
+test('golem-aot run: without a cache directory it works all the same', (t) => {
+    const folder = scratch(t), env = { ...process.env, XDG_CACHE_HOME: '/proc/nowhere', TMPDIR: folder };
+    assert.deepEqual(run(golemAot, ['run', guest('hello')], { env }), { status: 0, signal: null, stdout: 'Hello, world!\n', stderr: '' });
+    assert.deepEqual(readdirSync(folder), [], 'nothing is left');
+});
+
+test('golem-aot run: directories are the guest\'s, under the names given', (t) => {
+    const folder = scratch(t);
+    for (const name of ['a', 'b']) mkdirSync(join(folder, name));
+    for (const file of [guest('disk'), executable('disk')]) {
+        writeFileSync(join(folder, 'a/in'), 'text');
+        const done = run(golemAot, ['run', '--dir', `${folder}/a::/x`, '--dir', `${folder}/b::/y z`, file, 'read /x/in', 'write /x/out more', 'list /x']);
+        assert.deepEqual(done, { status: 0, signal: null, stdout: 'text\ndone\nin out \n', stderr: '' });
+        assert.equal(readFileSync(join(folder, 'a/out'), 'utf8'), 'more');
+        rmSync(join(folder, 'a/out'));
+        const { status, stdout, stderr } = run(golemAot, ['run', '--dir', `${folder}/nowhere::/d`, file]);
+        assert.deepEqual([status, stdout], [1, '']);
+        assert.match(stderr, /nowhere: No such file or directory/);
     }
 });
 

@@ -29,11 +29,14 @@ static const struct cli_option options[] = {
 static enum ga_status find_executable(const struct cli_call *call, struct ga_buf *path_out, struct ga_report *report)
 {
     const char *file = cli_positional(call, 0);
-    struct build_options build = {.input = file, .optimize = -1, .quiet = cli_flag(call, "--quiet")};
+    struct build_options build = {.input = file, .optimize = -1, .command = true};
+    build.quiet = cli_flag(call, "--quiet") || !isatty(STDERR_FILENO); /* what is read by a program is the guest's alone */
     if (build_is_wasm(file))
         return build_cached_executable(&build, path_out, report);
-    if (access(file, X_OK) != 0)
-        return ga_report_errno(report, errno, "neither a component nor an executable");
+    if (access(file, R_OK) != 0)
+        return ga_report_errno(report, errno, "cannot open the file");
+    if (!build_is_executable(file))
+        return ga_report_set(report, GA_INVALID, "neither a component nor an executable that golem-aot made");
     ga_buf_text(path_out, file);
     return GA_OK;
 }
