@@ -58,6 +58,10 @@ bool worker_replaying(struct worker *worker);
 /* Traps the guest: "trap: <text>". */
 __attribute__((noreturn, format(printf, 2, 3))) void worker_trap(struct worker *worker, const char *format, ...);
 
+/* Leaves the guest, because the machine cannot give what it asked for (error: an errno) and what it would see of that is
+ * not recorded: the next process runs it again from before. */
+__attribute__((noreturn)) void worker_fail(struct worker *worker, int error, const char *what);
+
 /* Configuration as the guest sees it. env: KEY=VALUE pairs in order, GOLEM_* included. */
 struct worker_environment {
     uint32_t argument_count, variable_count;

@@ -52,9 +52,10 @@ static int highest_fd(void)
 
 int worker_file_put(struct worker *worker, uint32_t rep, int fd, int open_flags)
 {
-    if (worker->files.open_count >= GA_MAX_OPEN_FILES || fd > highest_fd()) {
+    int status = worker->files.open_count >= GA_MAX_OPEN_FILES ? -EMFILE : fd > highest_fd() ? -ENFILE : 0;
+    if (status != 0) {
         close(fd);
-        return -EMFILE;
+        return status;
     }
     files_put(&worker->files, rep, fd, open_flags, (open_flags & (O_CREAT | O_TRUNC)) != 0);
     return 0;

@@ -54,6 +54,13 @@ void worker_trap(struct worker *worker, const char *format, ...)
     trap_raise("%s", text);
 }
 
+void worker_fail(struct worker *worker, int error, const char *what)
+{
+    struct ga_report report = {0};
+    ga_report_errno(&report, error, "worker \"%s\": %s", worker->config->name, what);
+    worker_abandon(worker, &report);
+}
+
 void worker_exit(struct worker *worker, uint8_t code)
 {
     (void)worker;

@@ -10,6 +10,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "wasi_filesystem.h"
+
 static void drop_file(struct worker *worker, uint32_t rep, void *record, void *live)
 {
     (void)record;
@@ -180,7 +182,7 @@ static ssize_t write_all(struct worker *worker, uint32_t rep, const char *data, 
         return -EFBIG;
     while (done < size) {
         ssize_t got = write_some(fd, data + done, size - done, offset + done, append);
-        if (got < 0 && done == 0)
+        if (wasi_file_status(worker, got) < 0 && done == 0)
             return got;
         if (got <= 0)
             break;
@@ -219,7 +221,8 @@ int wasi_file_set_size(struct worker *worker, uint32_t rep, uint64_t size)
 static enum wasi_stream_state read_file(struct worker *worker, struct wasi_input_stream *stream, void *buffer,
                                         size_t size, size_t *count_out, int *error_out)
 {
-    ssize_t got = wasi_file_read_at(worker, stream->source, buffer, size, stream->offset);
+    ssize_t got =
+        wasi_file_status(worker, wasi_file_read_at(worker, stream->source, buffer, size, stream->offset));
     *count_out = got > 0 ? (size_t)got : 0;
     stream->offset += *count_out;
     *error_out = got < 0 ? (int)-got : 0;

@@ -61,3 +61,14 @@ uint32_t wasi_error_code(int error)
             return codes[i].code;
     return WASI_FILESYSTEM_TYPES_ERROR_CODE_IO;
 }
+
+ssize_t wasi_file_status(struct worker *worker, ssize_t status)
+{
+    static const int FAULTS[] = {EIO, ENOSPC, EDQUOT, ENOMEM, ENFILE};
+    if (status >= 0 || worker_is_ephemeral(worker))
+        return status;
+    for (size_t i = 0; i < sizeof FAULTS / sizeof *FAULTS; i++)
+        if (-status == FAULTS[i])
+            worker_fail(worker, FAULTS[i], "its files");
+    return status;
+}

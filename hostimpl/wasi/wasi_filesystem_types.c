@@ -25,6 +25,7 @@ enum {
     FLAG_READ = WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ,
     FLAG_WRITE = WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE,
     MAX_READ_BYTES = 1 << 20, /* of one call */
+    TOO_MUCH = -EMFILE, /* a limit of ours, the same in every process, unlike ENOMEM; for the guest both are insufficient-memory */
 };
 
 typedef struct result_void_wasi_filesystem_types_error_code void_result;
@@ -42,8 +43,9 @@ typedef struct option_wasi_clocks_wall_clock_datetime maybe_datetime;
 typedef struct golem_aot_recorded_values_file_times file_times;
 
 /* Sets result_out to the error if there is one; true if there is none. */
-#define SUCCEEDED(result_out, status) \
-    ((status) >= 0 || ((result_out)->tag = 1, (result_out)->value.err = wasi_error_code((int)-(status)), false))
+#define SUCCEEDED(result_out, status)           \
+    (wasi_file_status(worker, (status)) >= 0 || \
+     ((result_out)->tag = 1, (result_out)->value.err = wasi_error_code((int)-(status)), false))
 
 static void drop_descriptor(struct worker *worker, uint32_t rep, void *record, void *live)
 {
@@ -635,7 +637,7 @@ static int listing_add(struct listing *listing, int directory_fd, const struct d
     if (entry->d_type == DT_UNKNOWN && fstatat(directory_fd, entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         stat.st_mode = 0;
     if (listing->entries.size + 1 + size > GA_MAX_LISTING_BYTES)
-        return -ENOMEM;
+        return TOO_MUCH;
     ga_buf_append(&listing->places, &(uint32_t){(uint32_t)listing->entries.size}, sizeof(uint32_t));
     ga_buf_u8(&listing->entries, (uint8_t)type_of_mode(stat.st_mode));
     ga_buf_append(&listing->entries, entry->d_name, size);
@@ -685,7 +687,7 @@ static int stream_fill(struct worker *worker, struct entry_stream *stream, const
     size_t size = listing->entries.size, at = 0;
     char *entries = size == 0 ? NULL : host_memory_new(worker, size);
     if (size > 0 && entries == NULL)
-        return -ENOMEM;
+        return TOO_MUCH;
     for (size_t i = 0; i < listing->places.size / sizeof(uint32_t); i++) {
         const char *entry = (const char *)listing->entries.data + ((const uint32_t *)(void *)listing->places.data)[i];
         size_t entry_size = 1 + strlen(entry + 1) + 1;

@@ -18,6 +18,7 @@ static struct worker *const worker = &double_worker;
 static char directory[64];
 static uint32_t root; /* descriptor of the preopen */
 
+typedef struct result_list_wasi_io_streams_stream_error list_result;
 typedef struct result_void_wasi_filesystem_types_error_code void_result;
 typedef struct result_handle_wasi_filesystem_types_error_code handle_result;
 typedef struct result_u64_wasi_filesystem_types_error_code u64_result;
@@ -144,6 +145,30 @@ Test(wasi_filesystem, what_is_written_is_read)
     drop(file);
 }
 
+/* Its process's memory has nothing at its beginning: EIO, which a file of a sound disk never gives. */
+static uint32_t open_unreadable(void)
+{
+    worker->preopens[0].fd = open("/proc/self", O_PATH | O_DIRECTORY);
+    root = open_root();
+    return open_file("mem", 0, READ);
+}
+
+Test(wasi_filesystem, what_only_the_machine_explains_is_not_for_a_recorded_guest)
+{
+    read_result read = {0};
+    list_result streamed = {0};
+    uint32_t file = open_unreadable();
+    DOUBLE_ASSERT_TRAP("fail: its files: Input/output error",
+                       wasi_filesystem_types_descriptor_read(worker, file, 1, 0, &read));
+    handle_result stream = {0};
+    wasi_filesystem_types_descriptor_read_via_stream(worker, file, 0, &stream);
+    DOUBLE_ASSERT_TRAP("fail: its files: Input/output error",
+                       wasi_io_streams_input_stream_read(worker, stream.value.ok, 1, &streamed));
+    worker->ephemeral = true;
+    wasi_filesystem_types_descriptor_read(worker, file, 1, 0, &read);
+    cr_expect_eq(CODE(read), ERROR(IO));
+}
+
 Test(wasi_filesystem, offsets_beyond_a_file_s_are_errors)
 {
     read_result read = {0};
@@ -228,6 +253,7 @@ Test(wasi_filesystem, a_full_disk_is_an_error_of_the_stream)
 {
     struct result_void_wasi_io_streams_stream_error result = {0};
     struct option_wasi_filesystem_types_error_code code = {0};
+    worker->ephemeral = true;
     worker->preopens[0].fd = open("/dev", O_PATH | O_DIRECTORY);
     root = open_root();
     uint32_t to = stream_of(wasi_filesystem_types_descriptor_write_via_stream, open_file("full", 0, WRITE), 0);
@@ -235,6 +261,11 @@ Test(wasi_filesystem, a_full_disk_is_an_error_of_the_stream)
     cr_assert(result.tag == 1 && result.value.err.tag == WASI_IO_STREAMS_STREAM_ERROR_LAST_OPERATION_FAILED);
     wasi_filesystem_types_filesystem_error_code(worker, result.value.err.value.last_operation_failed, &code);
     cr_assert(code.tag == 1 && (int)code.value.some == ERROR(INSUFFICIENT_SPACE));
+    worker->ephemeral = false;
+    to = stream_of(wasi_filesystem_types_descriptor_write_via_stream, open_file("full", 0, WRITE), 0);
+    DOUBLE_ASSERT_TRAP("fail: its files: No space left on device",
+                       wasi_io_streams_output_stream_blocking_write_and_flush(
+                           worker, to, (struct cabi_list){(void *)"x", 1}, &result));
 }
 
 /* --- opening --- */

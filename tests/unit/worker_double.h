@@ -144,6 +144,12 @@ void worker_trap(struct worker *worker, const char *format, ...)
     double_land("trap: %s", text);
 }
 
+void worker_fail(struct worker *worker, int error, const char *what)
+{
+    (void)worker;
+    double_land("fail: %s: %s", what, strerror(error));
+}
+
 void worker_exit(struct worker *worker, uint8_t code)
 {
     (void)worker;
