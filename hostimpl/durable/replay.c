@@ -29,6 +29,7 @@ struct scan {
     struct oplog_cursor cursor;
     struct replay_summary *summary;
     struct ga_report *report;
+    bool malformed; /* the entry before the cursor: as it was written, but no such entry is */
 };
 
 __attribute__((format(printf, 3, 4))) static enum ga_status damaged(struct scan *scan, uint64_t index,
@@ -99,8 +100,9 @@ static enum oplog_next scan_entries(struct scan *scan)
     enum oplog_next next;
     while ((next = oplog_next(&scan->cursor, true, &entry)) == OPLOG_NEXT_ENTRY) {
         scan->summary->last_index = entry.index;
-        if (!note_entry(scan->summary, &entry) ||
-            (entry.kind == OPLOG_JUMP && !replay_regions_add(&scan->summary->regions, &entry)))
+        scan->malformed = !note_entry(scan->summary, &entry) ||
+                          (entry.kind == OPLOG_JUMP && !replay_regions_add(&scan->summary->regions, &entry));
+        if (scan->malformed)
             return OPLOG_NEXT_DAMAGED;
     }
     scan->summary->last_hash = scan->cursor.chain;
@@ -156,6 +158,8 @@ static enum ga_status scan_chunk(struct scan *scan, const struct store_chunk *ch
         return damaged(scan, scan->cursor.index, "missing (entry %" PRIu64 " follows)", chunk->first_index);
     oplog_enter(&scan->cursor, chunk->data, chunk->size);
     enum oplog_next next = scan_entries(scan);
+    if (scan->malformed)
+        return damaged(scan, scan->cursor.index - 1, "malformed");
     uint64_t count = scan->cursor.index - chunk->first_index;
     bool bad = next != OPLOG_NEXT_END || count < chunk->count;
     if (bad && (chunk->size < chunk->written_size || ends_in_zeroes(scan->cursor.at, scan->cursor.end))) {

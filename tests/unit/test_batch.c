@@ -501,6 +501,26 @@ Test(batch, a_checkpoint_of_what_a_jump_hides_is_not_restored)
     check_hidden_checkpoint(10500); /* the oplog is then read from the checkpoint on only */
 }
 
+/* A chain that is right does not make a Jump right. */
+Test(batch, a_jump_that_hides_something_else_is_damage)
+{
+    struct ga_report report = {0};
+    struct store *store;
+    struct store_worker worker;
+    struct journal journal;
+    value_of("reads", "3", NULL);
+    cr_assert_eq(store_sqlite_open(directory, true, &store, &report), GA_OK);
+    cr_assert_eq(store->ops->worker_find(store, "w", &worker, &report), GA_OK);
+    cr_assert_eq(store->ops->worker_open(store, "w", &worker, &worker, &(bool){false}, &report), GA_OK, "%s", report.text);
+    journal_start(&journal, store, worker.id, worker.epoch, worker.last_index, worker.last_hash);
+    journal_append(&journal, OPLOG_JUMP, (struct oplog_value[]){oplog_number(3), oplog_number(4)});
+    cr_assert_eq(journal_commit(&journal, &report), GA_OK, "%s", report.text);
+    journal_free(&journal);
+    store->ops->close(store);
+    cr_assert_eq(call("reads", "1", NULL), GA_CORRUPT);
+    cr_assert_not_null(strstr(shared->text, "worker \"w\", entry 7: malformed"), "%s", shared->text);
+}
+
 Test(batch, a_live_part_forbids_checkpoints_for_as_long_as_it_says)
 {
     struct ga_report report = {0};

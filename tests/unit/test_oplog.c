@@ -100,6 +100,38 @@ Test(oplog, json_form_has_one_object_a_line)
     ga_buf_free(&tail.buf);
 }
 
+/* Class, name, twice the begin and whether it is silent, request, response. */
+Test(oplog, a_value_of_a_batch_names_its_begin)
+{
+    static const uint8_t BYTES[] = {2, 12, 0xd0, 0x0f, 0, 6, 4, 'a', ':', ':', 'b', 0xd8, 0x04, 0};
+    static const char NAME[] = "a::b";
+    struct oplog_tail tail = new_tail();
+    for (int silent = 0; silent <= 1; silent++) {
+        size_t begun = oplog_begin(&tail, OPLOG_IMPORTED_FUNCTION_INVOKED, 1000);
+        oplog_put_call(&tail, begun, OPLOG_BATCHED, NAME, (struct oplog_batch){300, silent}, NULL, 0);
+        oplog_end(&tail, begun);
+    }
+    cr_assert_arr_eq(tail.buf.data + 4, BYTES, sizeof BYTES);
+    struct oplog_cursor cursor = cursor_of(&tail);
+    struct oplog_entry entry;
+    struct oplog_call call;
+    for (int silent = 0; silent <= 1; silent++) {
+        cr_assert_eq(oplog_next(&cursor, true, &entry), OPLOG_NEXT_ENTRY);
+        cr_assert(oplog_decode_call(&entry, &call));
+        cr_assert(call.batch.begin == 300 && call.batch.silent == (silent != 0));
+    }
+    char *text = print_all(&tail, false), *json = print_all(&tail, true);
+    cr_assert_str_eq(strchr(text, ' ') + 29,
+                     "ImportedFunctionInvoked wrappedFunctionType=WriteRemoteBatched functionName=\"a::b\" beginIndex=300 "
+                     "request=0x response=0x\n2 1970-01-01T00:00:00.001000Z ImportedFunctionInvoked "
+                     "wrappedFunctionType=WriteRemoteBatched functionName=\"a::b\" beginIndex=300 request=0x response=0x\n");
+    cr_assert_not_null(strstr(json, "\"wrappedFunctionType\":\"WriteRemoteBatched\",\"functionName\":\"a::b\","
+                                    "\"beginIndex\":300,\"request\":\"0x\""));
+    free(text);
+    free(json);
+    ga_buf_free(&tail.buf);
+}
+
 static void check_bytes(const struct oplog_tail *tail, size_t begun, const uint8_t *expected, size_t size)
 {
     cr_assert_leq(begun + 4 + size, tail->buf.size);
