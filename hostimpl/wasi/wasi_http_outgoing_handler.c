@@ -141,7 +141,7 @@ static bool is_refused(const struct wasi_http_head *head, uint32_t body, struct 
         *error_out = wasi_http_error(WASI_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR);
     else if (head->authority.data == NULL)
         *error_out = wasi_http_error(WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID);
-    else if (body == 0 && sized && size > 0)
+    else if (sized && ((body == 0 && size > 0) || size > INT64_MAX))
         *error_out = wasi_http_error(WASI_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_BODY_SIZE);
     else
         return false;

@@ -128,7 +128,10 @@ test('each thing that can go wrong has its error', async (t) => {
         [`https://${net.origin}/`]: 'TLS-protocol-error',
     };
     for (const [url, error] of Object.entries(errors)) assert.equal((await fetch({ url })).error, error, url);
+    for (const host of ['a%0d%0ab', 'a%00b', 'a%2fb', '*']) assert.equal((await fetch({ url: `http://${host}/` })).error, 'HTTP-request-URI-invalid', host);
     assert.equal((await fetch({ method: 'CONNECT', url: at('/') })).error, 'HTTP-request-method-invalid');
+    for (const [length, body] of [['5', undefined], ['18446744073709551615', [1]]])
+        assert.equal((await fetch({ method: 'POST', url: at('/echo'), headers: [['content-length', length]], body })).error, 'HTTP-request-body-size');
     assert.equal((await fetch({ url: at('/hello') })).body, 'hello', 'the host goes on');
 });
 
