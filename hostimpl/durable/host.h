@@ -55,6 +55,9 @@ void worker_region_free(struct worker *worker, void *block, size_t size); /* blo
  * has any. Only custom functions, and what they do between calls, need to ask: no effect on the world while it is true. */
 bool worker_replaying(struct worker *worker);
 
+/* The process is going to wait for something outside: what it holds back for others leaves. */
+void worker_about_to_wait(struct worker *worker);
+
 /* Traps the guest: "trap: <text>". */
 __attribute__((noreturn, format(printf, 2, 3))) void worker_trap(struct worker *worker, const char *format, ...);
 

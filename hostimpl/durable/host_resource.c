@@ -149,3 +149,25 @@ void host_resource_set_parent(struct worker *worker, uint32_t child_rep, uint32_
     table->entries[child_rep].parent = parent_rep;
     table->entries[parent_rep].child_count++;
 }
+
+bool host_resources_are_live(void)
+{
+    for (uint32_t i = 0; i < LIVE_PAGES; i++)
+        for (uint32_t k = 0; live_pages[i] && k < LIVE_PAGE; k++)
+            if (live_pages[i][k].part)
+                return true;
+    return false;
+}
+
+void host_resources_drop_live(struct worker *worker)
+{
+    for (uint32_t rep = STATE->host_resources.count; rep-- > 1;) {
+        struct host_resource_entry *entry = &STATE->host_resources.entries[rep];
+        void *part = entry->type ? live_slot(rep)->part : NULL;
+        if (part && entry->type->drop)
+            entry->type->drop(worker, rep, entry->record, part);
+        if (part)
+            *live_slot(rep) = (struct live_slot){0};
+    }
+    worker->live_forbidding = 0;
+}

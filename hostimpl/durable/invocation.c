@@ -486,6 +486,31 @@ enum ga_status invocation_call(struct worker *worker, const struct invocation_re
     return status;
 }
 
+enum ga_status invocation_run(struct worker *worker, const struct rt_export *export,
+                              void (*make)(struct worker *worker, void *params), void *params, struct ga_report *report)
+{
+    char random_key[UUID_STR_LEN];
+    const char *key;
+    struct plan plan = {0};
+    GA_ASSERT(!worker->recording && !export->type->result);
+    enum ga_status status = check_key(NULL, random_key, &key, report);
+    if (status == GA_OK)
+        status = refuse_poisoned(worker, report);
+    if (status != GA_OK)
+        return status;
+    begin_invocation(journal_last_index(&worker->journal), key, strlen(key));
+    enum gate_outcome outcome = worker_gated(worker, make, params);
+    if (outcome == GATE_RETURNED)
+        outcome = run_export(&plan, export, params, false, NULL);
+    if (outcome == GATE_ABANDONED)
+        status = note_abandoned(worker, report);
+    else if (outcome != GATE_RETURNED)
+        status = note_failure(worker, outcome, report);
+    end_invocation(worker, outcome == GATE_RETURNED);
+    ga_arena_free(&plan.arena);
+    return status;
+}
+
 /* --- replay --- */
 
 static enum ga_status diverged_result(struct worker *worker, const struct oplog_entry *entry, const struct plan *plan,

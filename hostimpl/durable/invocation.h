@@ -29,6 +29,14 @@ struct invocation_request {
 enum ga_status invocation_call(struct worker *worker, const struct invocation_request *request,
                                struct ga_buf *result_out, struct ga_report *report) GA_MUST_USE;
 
+/*
+ * Calls an export without a result once, of an ephemeral worker, for callers that have native parameters and no text. make builds
+ * them, and may trap as a host function does. GA_TRAP, GA_EXITED and others as above.
+ */
+enum ga_status invocation_run(struct worker *worker, const struct rt_export *export,
+                              void (*make)(struct worker *worker, void *params), void *params,
+                              struct ga_report *report) GA_MUST_USE;
+
 /* Replays what is behind the worker's position, and finishes an invocation that was under way. GA_OK also if that
  * one traps or exits. */
 enum ga_status invocation_recover(struct worker *worker, struct ga_report *report) GA_MUST_USE;

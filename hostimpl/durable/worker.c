@@ -304,6 +304,33 @@ static enum ga_status restore_start_image(struct worker *worker)
     return status;
 }
 
+static struct {
+    struct worker *worker;
+    void (*function)(struct worker *worker, void *context);
+    void *context;
+} gated;
+
+static uint64_t run_gated(const struct rt_lower *lower, uint64_t *flat)
+{
+    (void)lower, (void)flat;
+    gated.function(gated.worker, gated.context);
+    return 0;
+}
+
+static void enter_gated(uint64_t *flat)
+{
+    (void)gate_call(run_gated, NULL, flat);
+}
+
+enum gate_outcome worker_gated(struct worker *worker, void (*function)(struct worker *worker, void *context),
+                               void *context)
+{
+    gated.worker = worker;
+    gated.function = function;
+    gated.context = context;
+    return gate_enter(enter_gated, REGION->flat);
+}
+
 static void run_instantiate(uint64_t *flat)
 {
     (void)flat;
@@ -313,7 +340,8 @@ static void run_instantiate(uint64_t *flat)
 /* Fresh state: from the start image, or by running the component's own start. */
 static enum ga_status instantiate(struct worker *worker, struct ga_report *report)
 {
-    if (worker->config->mode != WORKER_START_IMAGE && restore_start_image(worker) == GA_OK)
+    worker->from_start_image = worker->config->mode != WORKER_START_IMAGE && restore_start_image(worker) == GA_OK;
+    if (worker->from_start_image)
         return GA_OK;
     switch (gate_enter(run_instantiate, REGION->flat)) {
     case GATE_RETURNED: return GA_OK;
@@ -403,6 +431,13 @@ enum ga_status worker_start_durable(struct worker *worker, bool must_exist, stru
     return created ? create(worker, report) : recover(worker, report);
 }
 
+void worker_start_journal(struct worker *worker)
+{
+    journal_free(&worker->journal);
+    journal_start(&worker->journal, NULL, 0, 0, 0, 0);
+    append_create(worker);
+}
+
 static enum ga_status start_ephemeral(struct worker *worker, struct ga_report *report)
 {
     enum ga_status status = worker_make_region(worker, report);
@@ -410,8 +445,7 @@ static enum ga_status start_ephemeral(struct worker *worker, struct ga_report *r
         return status;
     worker_set_environment(worker, worker->config->arguments, worker->config->argument_count, worker->config->variables,
                            worker->config->variable_count);
-    journal_start(&worker->journal, NULL, 0, 0, 0, 0);
-    append_create(worker);
+    worker_start_journal(worker);
     return instantiate(worker, report);
 }
 

@@ -6,6 +6,7 @@
 #include "cabi.h"
 #include "ckpt.h"
 #include "files.h"
+#include "gate.h"
 #include "host.h"
 #include "journal.h"
 #include "region.h"
@@ -117,6 +118,7 @@ struct worker {
     char failure[1024];         /* why it failed */
     struct ga_report abandoned; /* why the guest was left, where it was no trap */
     volatile sig_atomic_t stop_signal;
+    void (*before_waiting)(struct worker *worker); /* for worker_about_to_wait; may be NULL */
     struct files files;
 
     struct ckpt *ckpt;
@@ -128,6 +130,7 @@ struct worker {
     bool slots_unusable;        /* checkpoints cannot be read or written */
     bool restored;              /* the region came from a checkpoint of this worker */
     bool looking;               /* ... that may belong to another process: nothing of it is to be changed */
+    bool from_start_image;      /* ... from the executable's start image */
     uint64_t restore_ns;
     uint64_t tail_start_ns, tail_start_cpu_ns; /* when the last checkpoint was made or restored */
     uint64_t checkpoint_cost_ns;               /* of the last one; 0: none was made yet */
@@ -158,6 +161,10 @@ enum ga_status worker_look(struct worker *worker, const struct worker_config *co
 /* Commits, takes a last checkpoint if it is worth it, and lets go of everything. */
 enum ga_status worker_stop(struct worker *worker, struct ga_report *report) GA_MUST_USE;
 
+/* Makes an ephemeral worker as new, in microseconds: as worker_start left it. False: it did not start from a start image, or
+ * something of the process's is left (an open socket): the process is to end. */
+bool worker_reset(struct worker *worker);
+
 /* Takes a checkpoint now, between invocations. GA_UNSUPPORTED with the reason where it is forbidden. */
 enum ga_status worker_checkpoint(struct worker *worker, struct ga_report *report) GA_MUST_USE;
 
@@ -185,6 +192,14 @@ bool worker_may_checkpoint(const struct worker *worker, const char **reason_out)
 
 /* Takes a checkpoint if the tail has become worth it; leaving: the process is about to end. */
 void worker_consider_checkpoint(struct worker *worker, bool leaving);
+
+/* Some resource has a live part; drops the live parts of all, the records stay. */
+bool host_resources_are_live(void);
+void host_resources_drop_live(struct worker *worker);
+
+/* Runs host code that may trap while no guest is active: it lands here. */
+enum gate_outcome worker_gated(struct worker *worker, void (*function)(struct worker *worker, void *context),
+                               void *context) GA_MUST_USE;
 
 /* In verify: takes the digest if this is where the newest checkpoint was taken. */
 void worker_compare_digest(struct worker *worker);

@@ -25,6 +25,9 @@ enum ga_status worker_missing_at_end(const struct worker *worker, uint64_t index
 /* All steps, of a worker that worker_init has seen. */
 enum ga_status worker_start_durable(struct worker *worker, bool must_exist, struct ga_report *report) GA_MUST_USE;
 
+/* Of an ephemeral worker: its oplog is counted, and nothing more. */
+void worker_start_journal(struct worker *worker);
+
 /* --- worker_environment.c --- */
 
 /* "NAME=VALUE" pairs and the three of Golem's own, which nobody else may set (reference: Golem, worker

@@ -43,6 +43,12 @@ bool worker_replaying(struct worker *worker)
     return worker->replaying || worker->leaving;
 }
 
+void worker_about_to_wait(struct worker *worker)
+{
+    if (worker->before_waiting)
+        worker->before_waiting(worker);
+}
+
 void worker_trap(struct worker *worker, const char *format, ...)
 {
     char text[1024];

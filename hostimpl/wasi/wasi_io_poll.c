@@ -133,6 +133,7 @@ static void wait_until_ready(struct wait *wait)
         wait_collect_causes(wait);
         if (wait->ready_count > 0)
             return;
+        worker_about_to_wait(wait->worker);
         if (!worker_is_ephemeral(wait->worker))
             wait_durably(wait);
         (void)io_clock_poll(wait->fds, wait->fd_count, wait->deadline_ns);

@@ -10,6 +10,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -862,6 +863,7 @@ static void resume_in_new_process(void)
 }
 
 static void start_from_image(void);
+static void reset_to_image(void);
 
 /* Before Criterion: this executable also plays the restored process. */
 __attribute__((constructor)) static void play_other_process(void)
@@ -869,6 +871,8 @@ __attribute__((constructor)) static void play_other_process(void)
     const char *role = getenv("TEST_CKPT_ROLE");
     if (role && strcmp(role, "resume") == 0)
         resume_in_new_process();
+    if (role && strcmp(role, "reset") == 0)
+        reset_to_image();
     if (role && strcmp(role, "image") == 0)
         start_from_image();
 }
@@ -1024,6 +1028,60 @@ Test(ckpt, a_start_image_is_mapped_from_the_executable)
     cr_assert_eq(ckpt_write_start_image(fd, IMAGE_BUILD_ID, &report), GA_OK, "%s", report.text);
     close(fd);
     cr_assert_eq(run_role(executable, "image"), 0);
+}
+
+static bool is_readable(const void *address)
+{
+    char byte;
+    struct iovec to = {&byte, 1}, from = {(void *)address, 1};
+    return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == 1;
+}
+
+/* Writes everywhere, grows everything; then nothing of it is left, three times. */
+static void reset_to_image(void)
+{
+    struct ga_report report = {0};
+    CHILD_ASSERT(region_create(4096, &report) == GA_OK);
+    CHILD_ASSERT(ckpt_restore_start_image(NULL, IMAGE_BUILD_ID, &report) == GA_OK);
+    uint64_t digest = ckpt_digest(), used = REGION->arena_used_bytes;
+    for (int i = 0; i < 4; i++) {
+        uint8_t *memory = region_memory_address(0), *big = region_alloc(3 * REGION_ARENA_STEP_BYTES);
+        CHILD_ASSERT(big && region_memory_grow(0, 4000 * 4096) == 0 && region_memory_new(70000) == 2);
+        big[2 * REGION_ARENA_STEP_BYTES] = 1;
+        memory[10 * 4096 + 50] ^= 1, memory[3999 * 4096] = 1;
+        *(uint8_t *)region_memory_address(2) = 1;
+        *(volatile uint8_t *)(REGION_STACK_TOP - 1) = 1;
+        REGION->durable_state[5] = 1;
+        *(uint64_t *)RT_ROOT = 1;
+        if (i == 3)
+            region_memory_free(1); /* its mapping is gone */
+        CHILD_ASSERT(ckpt_reset_to_start_image(IMAGE_BUILD_ID, &report) == GA_OK);
+        CHILD_ASSERT(ckpt_digest() == digest && REGION->arena_used_bytes == used && REGION->memory_count == 2);
+        CHILD_ASSERT(*(uint64_t *)RT_ROOT == 0xfeed && memory[10 * 4096 + 50] == pattern(10));
+        CHILD_ASSERT(*(volatile uint8_t *)(REGION_STACK_TOP - 1) == 0 && REGION->durable_state[5] == 0);
+        CHILD_ASSERT(!is_readable(memory + 3000 * 4096) && is_readable(memory + 3000 * 4096 - 1));
+        CHILD_ASSERT(!is_readable((void *)(RT_ARENA_BASE + 2 * REGION_ARENA_STEP_BYTES)));
+        CHILD_ASSERT(!is_readable((void *)(REGION_MEMORY_BASE + 2 * REGION_MEMORY_STRIDE)));
+    }
+    _exit(0);
+}
+
+Test(ckpt, a_region_goes_back_to_the_start_image_with_nothing_left_of_what_was_done)
+{
+    struct ga_report report = {0};
+    char executable[100];
+    snprintf(executable, sizeof executable, "%s/executable", directory);
+    copy_executable(executable);
+    cr_assert_eq(region_memory_new(3000 * 4096), 0);
+    cr_assert_eq(region_memory_new(5 * 4096), 1);
+    for (size_t i = 0; i < 3000; i++)
+        ((uint8_t *)region_memory_address(0))[i * 4096 + 50] = pattern(i);
+    *(uint64_t *)RT_ROOT = 0xfeed;
+    int fd = open(executable, O_WRONLY | O_APPEND);
+    cr_assert_gt(lseek(fd, 0, SEEK_END), 0);
+    cr_assert_eq(ckpt_write_start_image(fd, IMAGE_BUILD_ID, &report), GA_OK, "%s", report.text);
+    close(fd);
+    cr_assert_eq(run_role(executable, "reset"), 0);
 }
 
 static const off_t image_damages[] = {-1, -80, -73, -60, -40, -81, -100};

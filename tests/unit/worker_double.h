@@ -133,6 +133,11 @@ bool worker_replaying(struct worker *worker)
     return worker->position < worker->entry_count;
 }
 
+void worker_about_to_wait(struct worker *worker)
+{
+    (void)worker;
+}
+
 void worker_trap(struct worker *worker, const char *format, ...)
 {
     char text[200];

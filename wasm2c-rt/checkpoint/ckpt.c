@@ -306,6 +306,12 @@ enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, uint64_t build_id, st
     return GA_OK;
 }
 
+enum ga_status ckpt_reset_to_start_image(uint64_t build_id, struct ga_report *report)
+{
+    GA_ASSERT(region_source.from == FROM_START_IMAGE);
+    return region_reset() ? GA_OK : ckpt_restore_start_image(NULL, build_id, report);
+}
+
 /* --- writing --- */
 
 /* Joins pages that follow each other into one write, or one hole. */

@@ -52,6 +52,10 @@ void ckpt_set_companion(struct ckpt *ckpt, const struct ckpt_companion *companio
  * The region must exist (region_create) and not have been used. ckpt: what it is going to be written to; may be NULL. */
 enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, uint64_t build_id, struct ga_report *report) GA_MUST_USE;
 
+/* The region as ckpt_restore_start_image left it: nothing of what was done since is there. Only where the region is still
+ * mapped from the start image. */
+enum ga_status ckpt_reset_to_start_image(uint64_t build_id, struct ga_report *report) GA_MUST_USE;
+
 /* Tries the valid slots, newest first; accept(info, context) refuses those whose oplog position does not fit.
  * GA_NOT_FOUND if none remains; the region is untouched then (after any other failure it is unusable). accept may be
  * NULL. A slot that is torn, foreign or damaged is skipped, and why is in report as a remark for the log even when an

@@ -200,3 +200,37 @@ void region_memory_free(int slot)
         GA_ASSERT(reserve(memory_base(slot), PAGE_UP(memory->size_bytes), MAP_FIXED) != MAP_FAILED);
     memory->size_bytes = 0;
 }
+
+/* --- going back --- */
+
+/* Private pages go; what is seen next comes from the file behind the mapping. */
+static bool drop_pages(uint64_t address, uint64_t size)
+{
+    return size == 0 || madvise((void *)address, size, MADV_DONTNEED) == 0;
+}
+
+/* What was accessible up to `now` bytes is so up to `then`. */
+static bool shrink(uint64_t address, uint64_t now, uint64_t then)
+{
+    return now == then || (now > then && mprotect((void *)(address + then), now - then, PROT_NONE) == 0);
+}
+
+bool region_reset(void)
+{
+    uint64_t memory_bytes[GA_MAX_MEMORIES];
+    uint32_t count = REGION->memory_count;
+    uint64_t arena = region_arena_accessible(REGION->arena_used_bytes);
+    for (uint32_t i = 0; i < count; i++)
+        memory_bytes[i] = PAGE_UP(REGION->memories[i].size_bytes);
+    if (!drop_pages(RT_REGION_BASE, REGION_HEADER_BYTES) || !drop_pages(REGION_STACK_BOTTOM, REGION_STACK_BYTES) ||
+        !drop_pages(RT_ARENA_BASE, arena) ||
+        !shrink(RT_ARENA_BASE, arena, region_arena_accessible(REGION->arena_used_bytes)))
+        return false;
+    GA_ASSERT(REGION->magic == REGION_MAGIC && REGION->memory_count <= count);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t then = i < REGION->memory_count ? PAGE_UP(REGION->memories[i].size_bytes) : 0;
+        if (!drop_pages(memory_base((int)i), memory_bytes[i]) || !shrink(memory_base((int)i), memory_bytes[i], then))
+            return false;
+    }
+    return true;
+}
