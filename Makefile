@@ -29,6 +29,7 @@ INCLUDES_hostimpl/durable = $(HOST)
 INCLUDES_hostimpl/wasi = hostimpl/wasi $(HOST)
 INCLUDES_hostimpl/golem = hostimpl/golem $(HOST)
 INCLUDES_hostimpl/exe = hostimpl/exe $(HOST)
+INCLUDES_hostimpl/serve = hostimpl/serve hostimpl/exe hostimpl/wasi $(HOST)
 INCLUDES_aot = aot $(BASE)
 INCLUDES_tools/witgen = tools/witgen aot $(BASE)
 INCLUDES_tools/golem-aot = tools/golem-aot aot $(BASE)
@@ -36,7 +37,7 @@ INCLUDES_tests/unit = tests/unit aot tools/witgen hostimpl/wasi hostimpl/golem $
 INCLUDES_tests/fuzz = tests/fuzz $(INCLUDES_tests/unit)
 
 RT_DIRS = $(BASE) wasm2c-rt/core wasm2c-rt/cabi wasm2c-rt/checkpoint hostimpl/store hostimpl/io hostimpl/durable \
-          hostimpl/wasi hostimpl/golem hostimpl/exe
+          hostimpl/wasi hostimpl/golem hostimpl/exe hostimpl/serve
 
 objects = $(patsubst %,$(BUILD)/obj/%.o,$(basename $(foreach dir,$(1),$(wildcard $(dir)/*.c $(dir)/*.S))))
 
@@ -148,7 +149,7 @@ $(BUILD)/obj/gen/host_catalog.o: $(BUILD)/gen/host_catalog.c
 	$(Q)$(CC) $(BASE_CFLAGS) -Iaot -c -o $@ $<
 
 # Host implementations include the generated header.
-$(call objects,hostimpl/durable hostimpl/wasi hostimpl/golem hostimpl/exe tests/unit): | $(BUILD)/gen/.stamp
+$(call objects,hostimpl/durable hostimpl/wasi hostimpl/golem hostimpl/exe hostimpl/serve tests/unit): | $(BUILD)/gen/.stamp
 
 define COMPILE_RULES
 $(BUILD)/obj/$(1)/%.o: $(1)/%.c
@@ -213,7 +214,7 @@ crash: all guests $(BUILD)/tests/powerloss.so
 # --- fuzzing and sanitizers: builds of their own, in folders below ---
 
 FUZZ_TARGETS = $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_RUNTIME = $(filter-out $(call objects,hostimpl/exe) $(HOST_OBJECTS),$(RT_OBJECTS))
+FUZZ_RUNTIME = $(filter-out $(call objects,hostimpl/exe hostimpl/serve) $(HOST_OBJECTS),$(RT_OBJECTS))
 FUZZ_CC ?= clang-19
 FUZZ_SECONDS ?= 600
 FUZZ_VALUES ?= 10000

@@ -32,6 +32,10 @@ static const struct {
     {"wasi:sockets/ip-name-lookup", {NULL}},
 };
 
+/* The server before a handler (golem_http_handler) has libuv in it. */
+static const char handler[] = "wasi:http/incoming-handler";
+static const char *const handler_libraries[] = {"-l:libuv_a.a", NULL};
+
 enum { IMAGE_ALIGNMENT = 4096 };
 
 /* A response file of the compiler's: one equation an argument. (Not of ld's, -Wl,@...: the path may have commas.) */
@@ -51,14 +55,25 @@ static enum ga_status write_equations(const struct ga_buf *defsyms, const char *
     return status;
 }
 
-static bool imports_from(const struct build_source *source, const char *interface)
+static bool begins_with(struct slice name, const char *interface)
 {
     size_t size = strlen(interface);
-    for (uint32_t i = 0; i < source->plan->imports.count; i++) {
-        struct slice name = source->plan->imports.items[i].interface;
-        if (name.size >= size && memcmp(name.data, interface, size) == 0)
+    return name.size >= size && memcmp(name.data, interface, size) == 0;
+}
+
+static bool imports_from(const struct build_source *source, const char *interface)
+{
+    for (uint32_t i = 0; i < source->plan->imports.count; i++)
+        if (begins_with(source->plan->imports.items[i].interface, interface))
             return true;
-    }
+    return false;
+}
+
+static bool exports_to(const struct build_source *source, const char *interface)
+{
+    for (uint32_t i = 0; i < source->plan->exports.count; i++)
+        if (begins_with(source->plan->exports.items[i].interface, interface))
+            return true;
     return false;
 }
 
@@ -81,6 +96,8 @@ static void add_libraries(const struct build_source *source, word_list *words)
         add(arena, words, dynamic[i].libraries);
         is_static = false;
     }
+    if (exports_to(source, handler))
+        add(arena, words, handler_libraries);
     add(arena, words, libraries);
     if (is_static)
         *GA_PUSH(arena, words) = "-static";

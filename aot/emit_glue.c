@@ -81,6 +81,17 @@ static void put_text(struct ga_buf *out, const char *text)
     }
 }
 
+static bool is_http_handler(const struct emitter *emitter)
+{
+    static const char PREFIX[] = "wasi:http/incoming-handler@0.2.";
+    for (uint32_t i = 0; i < emitter->plan->exports.count; i++) {
+        struct slice interface = emitter->plan->exports.items[i].interface;
+        if (interface.size >= sizeof PREFIX - 1 && memcmp(interface.data, PREFIX, sizeof PREFIX - 1) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void put_component(struct emitter *emitter, struct ga_buf *out, uint32_t resource_count)
 {
     const struct emit_input *input = emitter->input;
@@ -97,6 +108,8 @@ static void put_component(struct emitter *emitter, struct ga_buf *out, uint32_t 
         ga_buf_printf(out, "    .resource_count = %u,\n    .resources = exported_resources,\n", resource_count);
     if (emitter->host_lowers.count > 0)
         ga_buf_printf(out, "    .import_count = %u,\n    .imports = imports,\n", emitter->host_lowers.count);
+    if (is_http_handler(emitter))
+        ga_buf_text(out, "    .http_handler = &golem_http_handler,\n");
     ga_buf_text(out, "    .instantiate = instantiate,\n};\n");
 }
 

@@ -18,6 +18,7 @@ hostimpl/durable      hostimpl/durable hostimpl/store hostimpl/io wasm2c-rt/cabi
 hostimpl/wasi         hostimpl/wasi hostimpl/durable hostimpl/io wasm2c-rt/cabi wasm2c-rt/include wasm2c-rt/base
 hostimpl/golem        hostimpl/golem hostimpl/durable hostimpl/io wasm2c-rt/cabi wasm2c-rt/include wasm2c-rt/base
 hostimpl/exe          hostimpl/exe hostimpl/durable hostimpl/store wasm2c-rt/cabi wasm2c-rt/checkpoint wasm2c-rt/core wasm2c-rt/include wasm2c-rt/base
+hostimpl/serve        hostimpl/serve hostimpl/exe hostimpl/wasi hostimpl/durable hostimpl/io wasm2c-rt/cabi wasm2c-rt/core wasm2c-rt/include wasm2c-rt/base
 aot                   aot wasm2c-rt/base
 tools/witgen          tools/witgen aot wasm2c-rt/base
 tools/golem-aot       tools/golem-aot aot wasm2c-rt/base

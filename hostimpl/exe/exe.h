@@ -36,6 +36,7 @@ int exe_oplog(struct exe_options *options, int count, char **words);
 int exe_checkpoint(struct exe_options *options, int count, char **words);
 int exe_verify(struct exe_options *options, int count, char **words);
 int exe_info(struct exe_options *options, int count, char **words);
+int exe_serve(struct exe_options *options, int count, char **words);
 int exe_complete(struct exe_options *options, int count, char **words);
 int exe_make_start_image(struct exe_options *options);
 

@@ -16,6 +16,7 @@
 #include "ga_assert.h"
 #include "ga_stdio.h"
 #include "ga_utf8.h"
+#include "http_handler.h"
 
 static const char HELP_BEFORE[] = "A Golem component as an executable: %s (%.16s).\n"
                                   "\n"
@@ -29,7 +30,7 @@ static const char HELP_AFTER[] =
     "  --worker NAME     which worker (default: default)\n"
     "  --env NAME=VALUE  a variable of a worker that is created; may be repeated\n"
     "  --arg VALUE       an argument of a worker that is created; may be repeated\n"
-    "  --dir HOST::GUEST (run) a directory that the guest sees; may be repeated\n"
+    "  --dir HOST::GUEST (run, serve) a directory that the guest sees; may be repeated\n"
     "  --key KEY         idempotency key: the same key gives the first result again\n"
     "  --ephemeral       nothing is recorded\n"
     "  --format FORMAT   text or json\n"
@@ -51,6 +52,7 @@ static const struct verb VERBS[] = {
     {"invoke", "FN [VALUE]...", "call a function, print its result", exe_invoke, false},
     {"invoke", "--stdin", "one call a line, FN(VALUE, ...); one answer a line", exe_invoke, false},
     {"run", "[ARGUMENT]...", "wasi:cli/run; recorded only with --data, --worker or --key", exe_run, false},
+    {"serve", "[SETTING]...", "wasi:http/incoming-handler behind an HTTP server (serve --help)", exe_serve, false},
     {"oplog", "[--json] [--last N]", "print the worker's oplog", exe_oplog, true},
     {"checkpoint", "", "take a checkpoint now", exe_checkpoint, true},
     {"verify", "", "replay the whole oplog and compare with what was recorded", exe_verify, true},
@@ -64,6 +66,14 @@ static void print_help(const struct exe_options *options)
     for (size_t i = 0; i < sizeof VERBS / sizeof *VERBS; i++)
         printf("  %-10s %-20s %s\n", VERBS[i].name, VERBS[i].synopsis, VERBS[i].text);
     fputs(HELP_AFTER, stdout);
+}
+
+int exe_serve(struct exe_options *options, int count, char **words)
+{
+    if (golem_component.http_handler)
+        return golem_component.http_handler->serve(options, count, words);
+    fprintf(stderr, "%s: the component does not export wasi:http/incoming-handler\n", options->program);
+    return EXE_REFUSED;
 }
 
 int exe_usage(const struct exe_options *options, const char *format, ...)

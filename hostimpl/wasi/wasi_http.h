@@ -94,6 +94,8 @@ struct wasi_http_head {
     struct wasi_http_fields *headers;
 };
 
+/* As on the wire; what is none of the cases is `other`, and points to the text. */
+struct wasi_http_types_method wasi_http_method(struct cabi_string text);
 void wasi_http_head_set_method(struct worker *worker, struct wasi_http_head *head,
                                const struct wasi_http_types_method *method);
 void wasi_http_head_set_scheme(struct worker *worker, struct wasi_http_head *head,

@@ -39,6 +39,16 @@ struct option_string wasi_http_text_option(const struct wasi_http_text *text)
 
 static const char *const methods[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
+struct wasi_http_types_method wasi_http_method(struct cabi_string text)
+{
+    struct wasi_http_types_method method = {.tag = WASI_HTTP_TYPES_METHOD_OTHER};
+    method.value.other = text;
+    for (uint32_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (strlen(methods[i]) == text.size && memcmp(methods[i], text.data, text.size) == 0)
+            method = (struct wasi_http_types_method){.tag = i};
+    return method;
+}
+
 void wasi_http_head_set_method(struct worker *worker, struct wasi_http_head *head,
                                const struct wasi_http_types_method *method)
 {

@@ -167,6 +167,11 @@ static inline void rt_copy_segments(wasm_rt_memory_t *memory, uint32_t base, con
 
 /* --- the component --- */
 
+/* What the runtime has for a component that exports wasi:http/incoming-handler: a server. Linked with those alone, by this
+ * name. */
+struct rt_http_handler;
+extern const struct rt_http_handler golem_http_handler;
+
 struct rt_component {
     const char *name;
     const char *component_hash; /* SHA-256 of the component, lower-case hex */
@@ -178,6 +183,7 @@ struct rt_component {
     const struct cabi_resource *const *resources; /* exported resource types */
     uint32_t import_count;
     const struct rt_lower *const *imports; /* host functions that it may call; one may be there several times */
+    const struct rt_http_handler *http_handler; /* NULL unless wasi:http/incoming-handler is exported */
     /* Fills the root struct and instantiates all core modules in order. Guest stack; may trap; may call the host. */
     void (*instantiate)(void);
 };
