@@ -63,6 +63,7 @@ static int make_temporary(struct files *files)
 int files_make(struct files *files, bool temporary)
 {
     GA_ASSERT(files->live_fd < 0);
+    umask(umask(0) & ~(mode_t)S_IRWXU); /* what the guest makes is not read-only */
     int fd = temporary || files->home_fd < 0 ? make_temporary(files) : make_live(files);
     if (fd < 0)
         return fd;
@@ -117,7 +118,8 @@ struct files_node *files_node(struct files *files, uint64_t inode)
     if (node)
         return node;
     node = calloc(1, sizeof *node);
-    GA_ASSERT(node);
+    if (!node)
+        ga_out_of_memory("a worker's files");
     node->inode = inode;
     node->id = files->next_id++;
     for (unsigned slot = 0; slot < FILES_SLOTS; slot++)
@@ -125,7 +127,8 @@ struct files_node *files_node(struct files *files, uint64_t inode)
     if (files->node_count == files->node_capacity) {
         files->node_capacity = files->node_capacity ? 2 * files->node_capacity : 64;
         files->nodes = realloc(files->nodes, files->node_capacity * sizeof *files->nodes);
-        GA_ASSERT(files->nodes);
+        if (!files->nodes)
+            ga_out_of_memory("a worker's files");
     }
     files->nodes[files->node_count++] = node;
     add_to_map(files, node);
@@ -185,7 +188,8 @@ static void add_range(struct files_lack *lack, struct files_range range)
     uint32_t first = 0, behind;
     if (!lack->ranges) {
         lack->ranges = malloc((FILES_RANGES + 1) * sizeof *lack->ranges);
-        GA_ASSERT(lack->ranges);
+        if (!lack->ranges)
+            ga_out_of_memory("a worker's files");
     }
     while (first < lack->count && lack->ranges[first].end < range.begin)
         first++;
@@ -217,7 +221,8 @@ static struct files_open *room_for(struct files *files, uint32_t rep)
         while (capacity <= rep)
             capacity *= 2;
         files->open = realloc(files->open, capacity * sizeof *files->open);
-        GA_ASSERT(files->open);
+        if (!files->open)
+            ga_out_of_memory("a worker's files");
         for (uint32_t i = files->open_capacity; i < capacity; i++)
             files->open[i] = (struct files_open){.fd = -1};
         files->open_capacity = capacity;

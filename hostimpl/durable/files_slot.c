@@ -85,7 +85,8 @@ static struct opened *list_opened(const struct files *files)
     struct opened *list = calloc(files->open_count + 1, sizeof *list);
     uint32_t count = 0;
     struct stat stat;
-    GA_ASSERT(list);
+    if (!list)
+        ga_out_of_memory("a worker's files");
     for (uint32_t rep = 0; rep < files->open_capacity; rep++)
         if (files->open[rep].fd >= 0) {
             GA_ASSERT(fstat(files->open[rep].fd, &stat) == 0);
@@ -803,7 +804,8 @@ static int read_opens(struct restoring *restoring)
     if (reader->failed || restoring->open_count > (uint64_t)(reader->end - reader->at))
         return wrong(restoring, "its list is malformed");
     restoring->opens = calloc(restoring->open_count + 1, sizeof *restoring->opens);
-    GA_ASSERT(restoring->opens);
+    if (!restoring->opens)
+        ga_out_of_memory("a worker's files");
     for (uint64_t i = 0; i < restoring->open_count; i++) {
         restoring->opens[i].rep = (uint32_t)ga_read_leb_u(reader, 32);
         restoring->opens[i].flags = (int)ga_read_leb_u(reader, 32) & O_ACCMODE;

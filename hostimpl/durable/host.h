@@ -91,6 +91,11 @@ void worker_file_drop(struct worker *worker, uint32_t rep);
 void worker_file_written(struct worker *worker, uint32_t rep, uint64_t begin, uint64_t end); /* bytes [begin, end) */
 void worker_file_resized(struct worker *worker, uint32_t rep, uint64_t size);
 
+/* A worker may have read-only files from its beginning: regular files that nobody may write (mode bits 0222), under
+ * whatever name. Their own names stay: directories that lead there are pinned. */
+bool worker_has_read_only_files(struct worker *worker);
+bool worker_directory_is_pinned(struct worker *worker, uint64_t inode);
+
 /* A preopened directory of `run --dir HOST::GUEST`; workers have "/" and "." over their private directory. */
 struct worker_preopen {
     int fd;

@@ -65,7 +65,8 @@ static const char *const PERSISTENCE_LEVELS[] = {"PersistNothing", "PersistRemot
 #define FIELDS(name, ...) static const struct oplog_field name##_FIELDS[] = {__VA_ARGS__}
 
 FIELDS(CREATE, {"workerName", OPLOG_TEXT, 0}, {"componentId", OPLOG_TEXT, 0}, {"componentHash", OPLOG_TEXT, 0},
-       {"componentVersion", OPLOG_U64, 0}, {"args", OPLOG_TEXTS, 0}, {"env", OPLOG_TEXTS, 0}, {"parent", OPLOG_TEXT, 0});
+       {"componentVersion", OPLOG_U64, 0}, {"args", OPLOG_TEXTS, 0}, {"env", OPLOG_TEXTS, 0}, {"parent", OPLOG_TEXT, 0},
+       {"files", OPLOG_TEXTS, 0});
 FIELDS(IMPORTED_FUNCTION_INVOKED, {"wrappedFunctionType", OPLOG_CHOICE, FUNCTION_TYPES},
        {"functionName", OPLOG_TEXT, 0}, {"beginIndex", OPLOG_INDEX, 0}, {"request", OPLOG_REQUEST, 0},
        {"response", OPLOG_VALUE, 0});

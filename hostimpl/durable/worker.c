@@ -360,15 +360,17 @@ static enum ga_status instantiate(struct worker *worker, struct ga_report *repor
 
 static void append_create(struct worker *worker)
 {
-    struct ga_buf args = {0}, env = {0};
+    struct ga_buf args = {0}, env = {0}, files = {0};
     const struct worker_config *config = worker->config;
     journal_append(&worker->journal, OPLOG_CREATE,
                    (struct oplog_value[]){oplog_text(config->name), oplog_text(worker->identity.component_id),
                                           oplog_text(golem_component.component_hash), oplog_number(0),
                                           oplog_texts(config->arguments, config->argument_count, &args),
-                                          oplog_texts(config->variables, config->variable_count, &env), oplog_text("")});
+                                          oplog_texts(config->variables, config->variable_count, &env), oplog_text(""),
+                                          oplog_texts(worker->initial.texts, worker->initial.count, &files)});
     ga_buf_free(&args);
     ga_buf_free(&env);
+    ga_buf_free(&files);
 }
 
 /* What a worker that exists is brought back from; then its tail is replayed. */
@@ -410,6 +412,9 @@ static enum ga_status create(struct worker *worker, struct ga_report *report)
                   oplog_chain_start(worker->identity.id));
     worker_set_environment(worker, worker->config->arguments, worker->config->argument_count, worker->config->variables,
                            worker->config->variable_count);
+    enum ga_status status = worker_take_initial_files(worker, report);
+    if (status != GA_OK)
+        return status;
     append_create(worker);
     return instantiate(worker, report);
 }
@@ -445,6 +450,9 @@ static enum ga_status start_ephemeral(struct worker *worker, struct ga_report *r
         return status;
     worker_set_environment(worker, worker->config->arguments, worker->config->argument_count, worker->config->variables,
                            worker->config->variable_count);
+    status = worker_take_initial_files(worker, report);
+    if (status != GA_OK)
+        return status;
     worker_start_journal(worker);
     return instantiate(worker, report);
 }

@@ -76,6 +76,13 @@ enum worker_mode {
     WORKER_START_IMAGE /* instantiates; may not record anything */
 };
 
+/* A file that a worker finds when it is created. */
+struct worker_initial_file {
+    const char *host_path;
+    const char *path; /* the guest's: absolute, without "." and ".." */
+    bool read_only;
+};
+
 struct worker_config {
     enum worker_mode mode;
     const char *data; /* the data directory; NULL: ephemeral */
@@ -86,9 +93,19 @@ struct worker_config {
     const char *const *arguments; /* for a worker that is created */
     uint32_t variable_count;
     const char *const *variables; /* "NAME=VALUE", the same */
+    uint32_t file_count;
+    const struct worker_initial_file *files; /* the same; not for commands */
     uint32_t preopen_count;
     const struct worker_preopen *preopens;
     void (*remark)(const char *text); /* what somebody should know who reads the log; may be NULL */
+};
+
+/* The initial files of a worker that exists: worker_initial.c. */
+struct worker_initial {
+    uint32_t count, read_only_count;
+    const char *const *texts; /* "ro SIZE SUM PATH", as in its Create */
+    uint64_t *pinned;         /* inodes of the directories that lead to read-only ones; NULL: not found out yet */
+    uint32_t pinned_count;
 };
 
 struct worker {
@@ -120,6 +137,7 @@ struct worker {
     volatile sig_atomic_t stop_signal;
     void (*before_waiting)(struct worker *worker); /* for worker_about_to_wait; may be NULL */
     struct files files;
+    struct worker_initial initial;
 
     struct ckpt *ckpt;
     struct ckpt_companion companion; /* the files */

@@ -51,7 +51,7 @@ static bool value_is(const struct oplog_value *value, const char *text)
 
 enum ga_status worker_read_environment(struct worker *worker, struct ga_report *report)
 {
-    enum { ID = 1, HASH = 2, ARGS = 4, ENV = 5 };
+    enum { ID = 1, HASH = 2, ARGS = 4, ENV = 5, FILES = 7 };
     struct oplog_entry entry;
     struct oplog_value values[OPLOG_MAX_FIELDS];
     struct ga_arena *arena = &worker->lasting;
@@ -73,5 +73,6 @@ enum ga_status worker_read_environment(struct worker *worker, struct ga_report *
                              worker->config->name);
     worker_set_environment(worker, decode_texts(arena, &values[ARGS]), (uint32_t)values[ARGS].number,
                            decode_texts(arena, &values[ENV]), (uint32_t)values[ENV].number);
+    worker_set_initial_files(worker, decode_texts(arena, &values[FILES]), (uint32_t)values[FILES].number);
     return GA_OK;
 }

@@ -18,11 +18,15 @@ enum { RESERVED_FDS = 96 };
 int worker_files_root(struct worker *worker, struct ga_report *report)
 {
     struct files *files = &worker->files;
-    int status = files->root_fd >= 0 ? 0 : files_make(files, false);
-    if (status == 0)
+    if (files->root_fd >= 0)
+        return files->root_fd;
+    int status = files_make(files, false);
+    if (status != 0)
+        ga_report_errno(report, -status, "worker \"%s\": cannot make the directory for its files",
+                        worker->config->name);
+    if (status == 0 && worker_place_initial_files(worker, report) == GA_OK)
         return files->root_fd;
     files_end(files);
-    ga_report_errno(report, -status, "worker \"%s\": cannot make the directory for its files", worker->config->name);
     return -1;
 }
 

@@ -49,6 +49,15 @@ bool worker_restore_files(struct worker *worker, const struct ckpt_info *info);
 /* Of all that a guest can see: region and files. */
 uint64_t worker_digest(struct worker *worker);
 
+/* --- worker_initial.c --- */
+
+/* Checks those of config; of a durable worker, keeps them in its directory. */
+enum ga_status worker_take_initial_files(struct worker *worker, struct ga_report *report) GA_MUST_USE;
+/* What a Create says of them; the texts stay the caller's. */
+void worker_set_initial_files(struct worker *worker, const char *const *texts, uint32_t count);
+/* Puts them into the empty directory. */
+enum ga_status worker_place_initial_files(struct worker *worker, struct ga_report *report) GA_MUST_USE;
+
 /* --- worker_checkpoint.c --- */
 
 uint64_t worker_clock_ns(clockid_t clock);

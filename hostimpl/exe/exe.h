@@ -24,9 +24,10 @@ struct exe_options {
     bool ephemeral;
     bool data_given; /* --data, --worker or --key: `run` is recorded then */
     bool json;       /* --format json, --json */
-    uint32_t variable_count, argument_count, preopen_count;
+    uint32_t variable_count, argument_count, preopen_count, file_count;
     const char **variables, **arguments;
     struct worker_preopen *preopens;
+    struct worker_initial_file *files;
 };
 
 /* Verbs: words[0..count) come after the verb. They return the exit code. */

@@ -250,6 +250,8 @@ int exe_run(struct exe_options *options, int count, char **words)
     arguments[0] = golem_component.name;
     for (int i = 0; i < count; i++)
         arguments[i + 1] = words[i];
+    if (options->file_count)
+        return exe_usage(options, "a command has no files of its own (--file); give it a directory (--dir)");
     if (options->preopen_count && options->data_given && !options->ephemeral)
         return exe_usage(options, "what is recorded sees no directory of the host (--dir): replaying it would write there again");
     struct worker_config config = exe_config(options, WORKER_LIVE);

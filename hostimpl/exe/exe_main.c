@@ -30,6 +30,8 @@ static const char HELP_AFTER[] =
     "  --worker NAME     which worker (default: default)\n"
     "  --env NAME=VALUE  a variable of a worker that is created; may be repeated\n"
     "  --arg VALUE       an argument of a worker that is created; may be repeated\n"
+    "  --file HOST::GUEST[:read-only|:read-write]\n"
+    "                    a file of a worker that is created (default: read-only); may be repeated\n"
     "  --dir HOST::GUEST (run, serve) a directory that the guest sees; may be repeated\n"
     "  --key KEY         idempotency key: the same key gives the first result again\n"
     "  --ephemeral       nothing is recorded\n"
@@ -146,6 +148,8 @@ struct worker_config exe_config(const struct exe_options *options, enum worker_m
                                   .arguments = options->arguments,
                                   .variable_count = options->variable_count,
                                   .variables = options->variables,
+                                  .file_count = options->file_count,
+                                  .files = options->files,
                                   .remark = remark};
 }
 
@@ -221,6 +225,31 @@ static int add_directory(struct exe_options *options, const char *value)
     return EXE_DONE;
 }
 
+/* HOST::GUEST, perhaps with the permission behind. */
+static int add_file(struct exe_options *options, const char *value)
+{
+    static const char *const PERMISSIONS[] = {":read-write", ":read-only"};
+    const char *colons = strstr(value, "::");
+    size_t size = strlen(value);
+    struct worker_initial_file file = {.read_only = true};
+    if (!colons || colons == value)
+        return exe_usage(options, "--file wants HOST::GUEST, not \"%s\"", value);
+    for (size_t i = 0; i < 2; i++) {
+        size_t permission = strlen(PERMISSIONS[i]);
+        if (size <= permission || strcmp(value + size - permission, PERMISSIONS[i]) != 0)
+            continue;
+        file.read_only = i == 1;
+        size -= permission;
+        break;
+    }
+    file.host_path = strndup(value, (size_t)(colons - value));
+    file.path = size > (size_t)(colons + 2 - value) ? strndup(colons + 2, size - (size_t)(colons + 2 - value)) : "";
+    if (!file.host_path || !file.path)
+        ga_out_of_memory("the command line");
+    options->files[options->file_count++] = file;
+    return exe_check_text(options, "what --file shows the guest", file.path);
+}
+
 static int set_data(struct exe_options *options, const char *value)
 {
     if (!*value)
@@ -261,7 +290,7 @@ static const struct option {
     int (*set)(struct exe_options *options, const char *value);
 } OPTIONS[] = {
     {"--data", set_data},    {"--worker", set_worker}, {"--key", set_key},       {"--env", add_variable},
-    {"--arg", add_argument}, {"--dir", add_directory}, {"--format", set_format},
+    {"--arg", add_argument}, {"--dir", add_directory}, {"--file", add_file}, {"--format", set_format},
 };
 
 /* One option with its value, from words[*at] on. */
@@ -298,7 +327,8 @@ static void make_room(struct exe_options *options, int count)
     options->variables = calloc((size_t)count + 1, sizeof *options->variables);
     options->arguments = calloc((size_t)count + 1, sizeof *options->arguments);
     options->preopens = calloc((size_t)count + 1, sizeof *options->preopens);
-    if (!options->variables || !options->arguments || !options->preopens)
+    options->files = calloc((size_t)count + 1, sizeof *options->files);
+    if (!options->variables || !options->arguments || !options->preopens || !options->files)
         ga_out_of_memory("the command line");
 }
 

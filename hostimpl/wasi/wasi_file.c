@@ -94,14 +94,46 @@ int wasi_file_open_preopen(struct worker *worker, uint32_t preopen, uint32_t *re
     return 0;
 }
 
+static bool is_read_only(struct worker *worker, const struct stat *stat)
+{
+    return !worker_is_command(worker) && S_ISREG(stat->st_mode) && (stat->st_mode & 0222) == 0;
+}
+
+int wasi_file_check_writable(struct worker *worker, const struct stat *stat)
+{
+    return is_read_only(worker, stat) ? -EPERM : 0;
+}
+
 /*
- * A worker's own files: writing also reads, for checkpoints; and a sync would save nothing, since they are made anew
- * from the oplog or from a checkpoint, whatever the disk has of them.
+ * Of a worker's own files: writing also reads, for checkpoints; what is read-only is found out before anything is cut off;
+ * and a sync would save nothing, since they are made anew from the oplog or from a checkpoint, whatever the disk has.
  */
 static int own_flags(int open_flags)
 {
-    open_flags &= ~(O_SYNC | O_DSYNC | O_RSYNC);
-    return (open_flags & O_ACCMODE) == O_WRONLY ? (open_flags & ~O_ACCMODE) | O_RDWR : open_flags;
+    if ((open_flags & O_ACCMODE) == O_WRONLY || (open_flags & O_TRUNC) != 0)
+        open_flags = (open_flags & ~O_ACCMODE) | O_RDWR;
+    return open_flags & ~(O_SYNC | O_DSYNC | O_RSYNC | O_TRUNC);
+}
+
+/* What own_flags left for later. */
+static int finish_own_open(struct worker *worker, int fd, int open_flags, const struct stat *stat)
+{
+    bool changes = (open_flags & O_ACCMODE) != O_RDONLY || (open_flags & O_TRUNC) != 0;
+    int status = changes ? wasi_file_check_writable(worker, stat) : 0;
+    return status == 0 && (open_flags & O_TRUNC) != 0 && ftruncate(fd, 0) != 0 ? -errno : status;
+}
+
+static int open_file(struct worker *worker, int root, struct io_path path, int open_flags, struct stat *stat_out)
+{
+    bool own = !worker_is_command(worker);
+    int fd = io_path_open(root, path, own ? own_flags(open_flags) : open_flags, 0666);
+    if (fd < 0)
+        return fd == -EACCES && own ? -EPERM : fd; /* what the system itself finds read-only */
+    int status = fstat(fd, stat_out) != 0 ? -errno : own ? finish_own_open(worker, fd, open_flags, stat_out) : 0;
+    if (status == 0)
+        return fd;
+    close(fd);
+    return status;
 }
 
 int wasi_file_open_at(struct worker *worker, uint32_t base, struct io_path path, int open_flags, uint32_t flags,
@@ -110,20 +142,13 @@ int wasi_file_open_at(struct worker *worker, uint32_t base, struct io_path path,
     struct stat stat;
     struct wasi_file *file;
     int root = wasi_file_directory_fd(worker, base);
-    if (!worker_is_command(worker))
-        open_flags = own_flags(open_flags);
-    int fd = root < 0 ? root : io_path_open(root, path, open_flags, 0666);
-    if (fd < 0)
-        return fd;
-    if (fstat(fd, &stat) != 0) {
-        int error = errno;
-        close(fd);
-        return -error;
-    }
-    int status = file_new(worker, fd, open_flags, rep_out, &file);
+    int fd = root < 0 ? root : open_file(worker, root, path, open_flags, &stat);
+    int now_flags = worker_is_command(worker) ? open_flags : own_flags(open_flags) | (open_flags & O_TRUNC);
+    int status = fd < 0 ? fd : file_new(worker, fd, now_flags, rep_out, &file);
     if (status != 0)
         return status;
     file->directory = S_ISDIR(stat.st_mode);
+    file->read_only = is_read_only(worker, &stat);
     file->flags = flags;
     if (file->directory)
         file->flags |=
@@ -132,15 +157,22 @@ int wasi_file_open_at(struct worker *worker, uint32_t base, struct io_path path,
     return 0;
 }
 
+int wasi_file_data_fd_for(struct worker *worker, uint32_t rep, uint32_t flag)
+{
+    const struct wasi_file *file = wasi_file_get(worker, rep);
+    int fd = wasi_file_data_fd(worker, rep);
+    if (fd >= 0 && flag == WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE && file->read_only)
+        return -EPERM;
+    return fd < 0 || (file->flags & flag) != 0 ? fd : -EBADF;
+}
+
 /* --- data --- */
 
 ssize_t wasi_file_read_at(struct worker *worker, uint32_t rep, void *buffer, size_t size, uint64_t offset)
 {
-    int fd = wasi_file_data_fd(worker, rep);
+    int fd = wasi_file_data_fd_for(worker, rep, WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ);
     if (fd < 0)
         return fd;
-    if ((wasi_file_get(worker, rep)->flags & WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ) == 0)
-        return -EBADF;
     if (offset > INT64_MAX)
         return -EINVAL;
     ssize_t got;
@@ -174,7 +206,7 @@ static ssize_t write_some(int fd, const char *data, size_t size, uint64_t offset
 static ssize_t write_all(struct worker *worker, uint32_t rep, const char *data, size_t size, uint64_t offset,
                          bool append)
 {
-    int fd = wasi_file_data_fd(worker, rep);
+    int fd = wasi_file_data_fd_for(worker, rep, WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE);
     size_t done = 0;
     if (fd < 0)
         return fd;
@@ -205,7 +237,7 @@ ssize_t wasi_file_append(struct worker *worker, uint32_t rep, const void *data, 
 
 int wasi_file_set_size(struct worker *worker, uint32_t rep, uint64_t size)
 {
-    int fd = wasi_file_data_fd(worker, rep);
+    int fd = wasi_file_data_fd_for(worker, rep, WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE);
     if (fd < 0)
         return fd;
     if (size > INT64_MAX)

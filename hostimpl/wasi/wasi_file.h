@@ -17,7 +17,7 @@
 struct wasi_file {
     uint32_t references;
     uint32_t flags;     /* descriptor-flags */
-    bool directory;
+    bool directory, read_only;
     uint16_t path_size;
     char path[512];     /* from the preopen, for the oplog; "" if it is longer */
 };
@@ -33,6 +33,11 @@ struct wasi_file *wasi_file_get(struct worker *worker, uint32_t rep);
 int wasi_file_fd(struct worker *worker, uint32_t rep);           /* the fd stays the file's */
 int wasi_file_directory_fd(struct worker *worker, uint32_t rep); /* -ENOTDIR for a file */
 int wasi_file_data_fd(struct worker *worker, uint32_t rep);      /* -EBADF for a directory */
+
+/* The same, for what this descriptor-flag permits: -EBADF if it was not opened for it, -EPERM if the file is read-only. */
+int wasi_file_data_fd_for(struct worker *worker, uint32_t rep, uint32_t flag);
+/* -EPERM for a worker's read-only file. */
+int wasi_file_check_writable(struct worker *worker, const struct stat *stat);
 
 void wasi_file_keep(struct worker *worker, uint32_t rep);
 void wasi_file_release(struct worker *worker, uint32_t rep);

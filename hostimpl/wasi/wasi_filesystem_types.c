@@ -104,14 +104,35 @@ static int status_of(int result)
     return result < 0 ? -errno : 0;
 }
 
+/* Before something is done to a name, or to what it stands for: -EPERM if that is a worker's read-only file. Whether there is
+ * such a thing at all, the change itself says best. */
+static int check_name(struct worker *worker, int root, struct cabi_string path, bool follow)
+{
+    struct stat stat;
+    if (!worker_has_read_only_files(worker) || io_path_stat(root, path_of(path), follow, &stat) != 0)
+        return 0;
+    return wasi_file_check_writable(worker, &stat);
+}
+
+/* The same for a name that is to stand elsewhere: neither may what leads to a read-only file. */
+static int check_moving(struct worker *worker, int root, struct cabi_string path)
+{
+    struct stat stat;
+    if (!worker_has_read_only_files(worker) || io_path_stat(root, path_of(path), false, &stat) != 0)
+        return 0;
+    if (S_ISDIR(stat.st_mode) && worker_directory_is_pinned(worker, stat.st_ino))
+        return -EPERM;
+    return wasi_file_check_writable(worker, &stat);
+}
+
 /* --- streams and data --- */
 
 /* The descriptor's file if it is no directory and was opened with the flag. */
 static int stream_file(struct worker *worker, uint32_t self, uint32_t flag, uint32_t *file_out)
 {
-    int fd = data_fd(worker, self);
     *file_out = file_of(worker, self);
-    return fd < 0 ? fd : (wasi_file_get(worker, *file_out)->flags & flag) != 0 ? 0 : -EBADF;
+    int fd = wasi_file_data_fd_for(worker, *file_out, flag);
+    return fd < 0 ? fd : 0;
 }
 
 void wasi_filesystem_types_descriptor_read_via_stream(struct worker *worker, uint32_t self, uint64_t offset,
@@ -311,9 +332,9 @@ static int set_times(struct worker *worker, uint32_t self, const new_timestamp *
     struct timespec times[2];
     int fd = any_fd(worker, self);
     int status = fd < 0 ? fd : timespecs_of_new(access, modification, times);
-    if (status != 0)
-        return status;
-    return status_of(futimens(fd, times));
+    if (status == 0 && wasi_file_get(worker, file_of(worker, self))->read_only)
+        status = -EPERM;
+    return status != 0 ? status : status_of(futimens(fd, times));
 }
 
 void wasi_filesystem_types_descriptor_set_times(struct worker *worker, uint32_t self,
@@ -331,9 +352,9 @@ static int set_times_at(struct worker *worker, uint32_t self, uint32_t path_flag
     struct timespec times[2];
     int fd = directory_fd(worker, self);
     int status = fd < 0 ? fd : timespecs_of_new(access, modification, times);
-    if (status != 0)
-        return status;
-    return io_path_set_times(fd, path_of(path), follows(path_flags), times);
+    if (status == 0)
+        status = check_name(worker, fd, path, follows(path_flags));
+    return status != 0 ? status : io_path_set_times(fd, path_of(path), follows(path_flags), times);
 }
 
 void wasi_filesystem_types_descriptor_set_times_at(struct worker *worker, uint32_t self, uint32_t path_flags,
@@ -549,34 +570,46 @@ void wasi_filesystem_types_descriptor_remove_directory_at(struct worker *worker,
 void wasi_filesystem_types_descriptor_unlink_file_at(struct worker *worker, uint32_t self, struct cabi_string path,
                                                      void_result *result_out)
 {
-    int status = change_name(worker, self, path, io_path_unlink);
+    int fd = directory_fd(worker, self), status = fd < 0 ? fd : check_name(worker, fd, path, false);
+    if (status == 0)
+        status = io_path_unlink(fd, path_of(path));
     (void)SUCCEEDED(result_out, status);
 }
 
-static int change_names(struct worker *worker, uint32_t self, struct cabi_string old_path, uint32_t other,
-                        struct cabi_string new_path,
-                        int (*change)(int old_root, struct io_path old_path, int new_root, struct io_path new_path))
+static int rename_at(struct worker *worker, uint32_t self, struct cabi_string old_path, uint32_t other,
+                     struct cabi_string new_path)
 {
     int from = directory_fd(worker, self), to = directory_fd(worker, other);
     if (from < 0 || to < 0)
         return from < 0 ? from : to;
-    return change(from, path_of(old_path), to, path_of(new_path));
+    int status = check_moving(worker, from, old_path);
+    if (status == 0)
+        status = check_name(worker, to, new_path, false);
+    return status != 0 ? status : io_path_rename(from, path_of(old_path), to, path_of(new_path));
 }
 
 void wasi_filesystem_types_descriptor_rename_at(struct worker *worker, uint32_t self, struct cabi_string old_path,
                                                 uint32_t new_descriptor, struct cabi_string new_path,
                                                 void_result *result_out)
 {
-    int status = change_names(worker, self, old_path, new_descriptor, new_path, io_path_rename);
+    int status = rename_at(worker, self, old_path, new_descriptor, new_path);
     (void)SUCCEEDED(result_out, status);
+}
+
+static int link_at(struct worker *worker, uint32_t self, struct cabi_string old_path, uint32_t other,
+                   struct cabi_string new_path)
+{
+    int from = directory_fd(worker, self), to = directory_fd(worker, other);
+    if (from < 0 || to < 0)
+        return from < 0 ? from : to;
+    return io_path_link(from, path_of(old_path), to, path_of(new_path));
 }
 
 void wasi_filesystem_types_descriptor_link_at(struct worker *worker, uint32_t self, uint32_t old_path_flags,
                                               struct cabi_string old_path, uint32_t new_descriptor,
                                               struct cabi_string new_path, void_result *result_out)
 {
-    int status = follows(old_path_flags) ? -EINVAL
-                                         : change_names(worker, self, old_path, new_descriptor, new_path, io_path_link);
+    int status = follows(old_path_flags) ? -EINVAL : link_at(worker, self, old_path, new_descriptor, new_path);
     (void)SUCCEEDED(result_out, status);
 }
 

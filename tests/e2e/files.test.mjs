@@ -64,6 +64,81 @@ test('a worker does not leave its directory', (t) => {
     worker.verify();
 });
 
+// --- initial files ---
+
+/** A worker with a read-only /etc/fixed and a read-write /var/own. */
+function furnished(t) {
+    const folder = scratch(t), worker = new Worker(files, join(folder, 'data'), 'w');
+    writeFileSync(join(folder, 'fixed'), 'as given');
+    writeFileSync(join(folder, 'own'), 'to begin with');
+    const given = ['--file', `${join(folder, 'fixed')}::/etc/fixed`, '--file', `${join(folder, 'own')}::/var/own:read-write`];
+    worker.args = (...rest) => ['--data', worker.data, '--worker', worker.name, ...given, ...rest];
+    return { folder, worker };
+}
+
+/** All that would change a read-only file, or take it away from where it is. */
+const forbidden = ['write /etc/fixed x', 'append /etc/fixed x', 'resize /etc/fixed 3', 'resize /etc/fixed 0', 'remove /etc/fixed', 'move /etc/fixed /other',
+    'move /free /etc/fixed', 'touch /etc/fixed 5', 'hold a /etc/fixed', 'fill /etc/fixed 5', 'move /etc /elsewhere', 'move /link /etc/fixed',
+    'write /link x', 'resize /link 0', 'write /twin x', 'append /twin x', 'resize /twin 1', 'remove /twin', 'move /twin /third', 'touch /twin 5'];
+
+test('a worker is created with files, which a read-only one stays whatever is tried', (t) => {
+    const { folder, worker } = furnished(t);
+    assert.equal(step(worker, 'a', 'read /etc/fixed'), 'as given');
+    assert.equal(step(worker, 'b', 'read /var/own'), 'to begin with');
+    for (const line of ['write /free text', 'link /link etc/fixed', 'twin /etc/fixed /twin']) assert.equal(step(worker, line, line), 'done', line);
+    const tried = JSON.parse(worker.invoke('tried', `${API}.{steps}`, `[${forbidden.map(text).join(', ')}]`, '0'));
+    tried.forEach((answer, i) => assert.equal(answer, 'error: Operation not permitted', forbidden[i]));
+    assert.match(step(worker, 'c', 'remove /etc'), /^error: /);
+    assert.equal(step(worker, 'd', 'append /var/own  and more'), 'done');
+    rmSync(join(folder, 'fixed'));
+    rmSync(join(folder, 'own'));
+    must(files, worker.args('checkpoint'));
+    for (const key of ['e', 'f']) assert.equal(step(worker, key, 'read /twin'), 'as given');
+    const again = JSON.parse(worker.invoke('again', `${API}.{steps}`, `[${forbidden.map(text).join(', ')}]`, '0'));
+    again.forEach((answer, i) => assert.equal(answer, 'error: Operation not permitted', `after a restore: ${forbidden[i]}`));
+    assert.equal(step(worker, 'g', 'read /var/own'), 'to begin with and more');
+    worker.verify();
+});
+
+test('initial files are there for every replay, or it is said which is not', (t) => {
+    const { folder, worker } = furnished(t);
+    step(worker, 'a', 'append /var/own  more');
+    rmSync(join(folder, 'own'));
+    assert.equal(step(worker, 'b', 'read /var/own'), 'to begin with more');
+    const kept = join(worker.data, 'workers', readdirSync(join(worker.data, 'workers'))[0], 'initial', '1');
+    writeFileSync(kept, 'to begin wath');
+    const { status, stderr } = worker.run('invoke', `${API}.{step}`, text('read /var/own'));
+    assert.equal(status, 1);
+    assert.match(stderr, /its initial file \/var\/own is damaged/);
+    rmSync(kept);
+    assert.match(worker.run('invoke', `${API}.{step}`, text('read /var/own')).stderr, /its initial file \/var\/own is missing/);
+});
+
+test('an ephemeral worker has initial files too', (t) => {
+    const folder = scratch(t);
+    writeFileSync(join(folder, 'given'), 'here');
+    const step = (line) => must(files, ['--ephemeral', '--file', `${folder}/given::/a/b/given`, 'invoke', `${API}.{step}`, text(line)]);
+    assert.equal(JSON.parse(step('read /a/b/given')), 'here');
+    assert.match(JSON.parse(step('write /a/b/given x')), /^error: /);
+});
+
+test('initial files that cannot be had are refused before anything is kept', (t) => {
+    const folder = scratch(t);
+    writeFileSync(join(folder, 'f'), 'text');
+    for (const [given, why] of [[['nowhere::/f'], 'No such file'], [['f::f'], 'absolute'], [['f::/../f'], 'absolute'], [['f::/a//b'], 'absolute'],
+        [['f::/a/'], 'absolute'], [['f::'], 'absolute'], [['f::/./a'], 'absolute'], [['::/f'], 'HOST::GUEST'], [['f'], 'HOST::GUEST'],
+        [['f::/a', 'f::/a'], 'in each other'], [['f::/a', 'f::/a/b'], 'in each other'], [['f::/a/b:read-write', 'f::/a'], 'in each other'],
+        [['.::/a'], 'Is a directory'], [[`f::/${'n'.repeat(256)}`], 'absolute']]) {
+        const worker = new Worker(files, join(folder, 'data'));
+        const { status, stderr } = run(files, [...worker.args(), ...given.flatMap((value) => ['--file', value]), 'invoke', `${API}.{step}`, text('list /')],
+            { cwd: folder });
+        assert.ok(status === 1 || status === 2, `${given}: ${status}`);
+        assert.ok(stderr.includes(why), `${given}: ${stderr}`);
+    }
+});
+
+// --- kills ---
+
 const campaign = ['mkdir /d', 'write /d/a one', 'stat /d/a', 'append /d/a two', 'link /l d/a', 'read /l', 'move /d/a /d/b', 'write /d/a new',
     'stat /d/b', 'list /d', 'remove /l', 'append /d/b three', 'read /d/b', 'list /'];
 const wanted = ['done', 'done', null, 'done', 'done', 'onetwo', 'done', 'done', null, 'a b ', 'done', 'done', 'onetwothree', 'd/ '];

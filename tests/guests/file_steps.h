@@ -104,6 +104,71 @@ static void step_move(const char *path, const char *to)
     say_status(rename(path, to));
 }
 
+static void step_hard_link(const char *path, const char *to)
+{
+    say_status(link(path, to));
+}
+
+static void step_touch(const char *path, const char *seconds)
+{
+    const struct timespec times[2] = {{atol(seconds), 5}, {atol(seconds), 7}};
+    say_status(utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW));
+}
+
+static void step_resize(const char *path, const char *size)
+{
+    say_status(truncate(path, atol(size)));
+}
+
+/* Files that stay open from step to step, by a letter. */
+static int held[26];
+
+static void step_hold(const char *letter, const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT, 0644);
+    held[*letter - 'a'] = fd + 1;
+    say_status(fd);
+}
+
+static void step_add(const char *letter, const char *text)
+{
+    say_status((int)write(held[*letter - 'a'] - 1, text, strlen(text)));
+}
+
+static void step_show(const char *letter, const char *unused)
+{
+    (void)unused;
+    ssize_t got = pread(held[*letter - 'a'] - 1, answer, sizeof answer - 1, 0);
+    answer[got > 0 ? got : 0] = '\0';
+    if (got < 0)
+        say_status(-1);
+}
+
+static void step_drop(const char *letter, const char *unused)
+{
+    (void)unused;
+    say_status(close(held[*letter - 'a'] - 1));
+}
+
+/* "fill /f 1000000": so many bytes. */
+static void step_fill(const char *path, const char *size)
+{
+    static char block[65536];
+    int fd = open(path, O_CREAT | O_WRONLY | O_TRUNC, 0644);
+    long left = atol(size);
+    memset(block, 'x', sizeof block);
+    while (fd >= 0 && left > 0) {
+        ssize_t put = write(fd, block, left < (long)sizeof block ? (size_t)left : sizeof block);
+        if (put < 0) {
+            say("error: %s behind %ld bytes", strerror(errno), atol(size) - left);
+            close(fd);
+            return;
+        }
+        left -= put;
+    }
+    say_status(fd < 0 ? fd : close(fd));
+}
+
 static void step_link(const char *path, const char *to)
 {
     say_status(symlink(to, path));
@@ -114,7 +179,9 @@ static const struct {
     void (*run)(const char *path, const char *rest);
 } steps[] = {
     {"write", step_replace}, {"append", step_append}, {"read", step_read}, {"list", step_list}, {"stat", step_stat},
-    {"mkdir", step_make},    {"remove", step_remove}, {"move", step_move}, {"link", step_link},
+    {"mkdir", step_make},    {"remove", step_remove}, {"move", step_move}, {"link", step_link}, {"fill", step_fill},
+    {"twin", step_hard_link}, {"touch", step_touch},  {"resize", step_resize}, {"hold", step_hold}, {"add", step_add},
+    {"show", step_show},     {"drop", step_drop},
 };
 
 /* "append /log some text"; the line is taken apart in place. */

@@ -33,10 +33,11 @@ static void append_call(struct oplog_tail *tail, const char *name, const void *r
 static void append_samples(struct oplog_tail *tail)
 {
     static const char *const ARGS[] = {"-v", "x \"y\""}, *const ENV[] = {"A=1"};
-    struct ga_buf args = {0}, env = {0};
+    struct ga_buf args = {0}, env = {0}, files = {0};
     oplog_append(tail, OPLOG_CREATE, 1700000000123456,
                  (struct oplog_value[]){oplog_text("w"), oplog_text("id"), oplog_text("hash"), oplog_number(0),
-                                        oplog_texts(ARGS, 2, &args), oplog_texts(ENV, 1, &env), oplog_text("")});
+                                        oplog_texts(ARGS, 2, &args), oplog_texts(ENV, 1, &env), oplog_text(""),
+                                        oplog_texts(NULL, 0, &files)});
     oplog_append(tail, OPLOG_EXPORTED_FUNCTION_INVOKED, 1700000000123457,
                  (struct oplog_value[]){oplog_text("demo:cart/api@1.0.0.{add}"), oplog_text("key 1"), oplog_text(""),
                                         oplog_bytes("\x01\x02", 2)});
@@ -70,7 +71,7 @@ Test(oplog, text_form_is_as_documented)
     char *text = print_all(&tail, false);
     cr_assert_str_eq(text,
                      "1 2023-11-14T22:13:20.123456Z Create workerName=\"w\" componentId=\"id\" componentHash=\"hash\" "
-                     "componentVersion=0 args=[\"-v\", \"x \\\"y\\\"\"] env=[\"A=1\"] parent=\"\"\n"
+                     "componentVersion=0 args=[\"-v\", \"x \\\"y\\\"\"] env=[\"A=1\"] parent=\"\" files=[]\n"
                      "2 2023-11-14T22:13:20.123457Z ExportedFunctionInvoked functionName=\"demo:cart/api@1.0.0.{add}\" "
                      "idempotencyKey=\"key 1\" traceId=\"\" request=0x0102\n"
                      "3 1970-01-01T00:00:00.001000Z ImportedFunctionInvoked wrappedFunctionType=ReadLocal "

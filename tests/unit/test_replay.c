@@ -785,7 +785,8 @@ Test(replay, another_components_worker_is_refused)
     journal_start(&journal, store, worker.id, worker.epoch, 0, oplog_chain_start(worker.id));
     journal_append(&journal, OPLOG_CREATE,
                    (struct oplog_value[]){oplog_text("theirs"), oplog_text("other"), oplog_text("other"),
-                                          oplog_number(0), oplog_number(0), oplog_number(0), oplog_text("")});
+                                          oplog_number(0), oplog_number(0), oplog_number(0), oplog_text(""),
+                                          oplog_number(0)});
     cr_assert_eq(journal_commit(&journal, &report), GA_OK, "%s", report.text);
     journal_free(&journal);
     store->ops->close(store);

@@ -54,6 +54,7 @@ struct worker {
     struct double_resource resources[256];
     int files[256]; /* fd + 1, by rep */
     uint64_t written_begin, written_end, resized; /* what was told of last */
+    uint64_t pinned_inode; /* of a directory; 0: there are no read-only files */
     struct double_promise promises[8];
     uint32_t promise_count;
     jmp_buf landing;
@@ -237,6 +238,16 @@ void worker_file_resized(struct worker *worker, uint32_t rep, uint64_t size)
 {
     (void)rep;
     worker->resized = size;
+}
+
+bool worker_has_read_only_files(struct worker *worker)
+{
+    return worker->pinned_inode != 0;
+}
+
+bool worker_directory_is_pinned(struct worker *worker, uint64_t inode)
+{
+    return worker->pinned_inode == inode;
 }
 
 /* --- resources --- */
