@@ -38,6 +38,9 @@ static const char *const handler_libraries[] = {"-l:libuv_a.a", NULL};
 
 enum { IMAGE_ALIGNMENT = 4096 };
 
+/* Start-up code is the component's: it may be hostile. */
+enum { START_CPU_S = 10, START_WALL_S = 20, START_MEMORY_BYTES = 1 << 30 };
+
 /* A response file of the compiler's: one equation an argument. (Not of ld's, -Wl,@...: the path may have commas.) */
 static enum ga_status write_equations(const struct ga_buf *defsyms, const char *path, struct ga_report *report)
 {
@@ -162,7 +165,9 @@ enum ga_status build_start_image(const struct build_source *source, const char *
         return ga_report_errno(report, errno, "cannot create %s", image);
     build_pool_add(source->pool, &(struct build_job){.arguments = arguments,
                                                      .what = "start image",
-                                                     .limits = {.cpu_s = 10, .wall_s = 20},
+                                                     .limits = {.cpu_s = START_CPU_S,
+                                                                .memory_bytes = START_MEMORY_BYTES,
+                                                                .wall_s = START_WALL_S},
                                                      .may_fail = true,
                                                      .pass_fd = fd,
                                                      .done = note_end,

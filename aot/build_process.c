@@ -104,7 +104,7 @@ static void set_limits(pid_t pid, struct build_limits limits)
     if (limits.cpu_s)
         prlimit(pid, RLIMIT_CPU, &(struct rlimit){limits.cpu_s, limits.cpu_s + 1}, NULL);
     if (limits.memory_bytes)
-        prlimit(pid, RLIMIT_AS, &(struct rlimit){limits.memory_bytes, limits.memory_bytes}, NULL);
+        prlimit(pid, RLIMIT_DATA, &(struct rlimit){limits.memory_bytes, limits.memory_bytes}, NULL);
 }
 
 static int spawn(struct build_pool *pool, const struct build_job *job, const char *error_path, pid_t *pid_out)

@@ -16,7 +16,7 @@
  */
 struct build_limits {
     unsigned cpu_s;        /* 0: none */
-    uint64_t memory_bytes; /* of address space; 0: none */
+    uint64_t memory_bytes; /* that it may write to (RLIMIT_DATA); what is only reserved does not count; 0: none */
     unsigned wall_s;       /* 0: none */
 };
 

@@ -324,6 +324,20 @@ test('a killed build is swept up by the next', async (t) => {
     assert.deepEqual(readdirSync(join(folder, 'cache/golem-aot/tmp')), []);
 });
 
+test('start-up code that takes much memory gets none of the machine\'s while it is built, and all it asks for when it runs', async (t) => {
+    const folder = scratch(t), input = join(folder, 'start.wasm');
+    const { parse } = await import('@bytecodealliance/jco-transpile/wasm-tools');
+    for (const [pages, image] of [[1600, true], [20000, false]]) { // 100 MiB, 1.2 GiB
+        writeFileSync(input, await parse(`(component (core module $m (memory 1)
+          (func (drop (memory.grow (i32.const ${pages})))) (start 0)
+          (func (export "f") (result i32) (memory.size)))
+          (core instance $i (instantiate $m)) (func (export "f") (result u32) (canon lift (core func $i "f"))))`));
+        const { output, json } = buildWell(folder, [], { input });
+        assert.equal(json.start_image, image);
+        assert.equal(must(output, ['--ephemeral', 'invoke', 'f']), String(pages + 1));
+    }
+});
+
 test('an import that nothing serves is refused by name, and traps with --allow-missing', async (t) => {
     const folder = scratch(t);
     const { parse } = await import('@bytecodealliance/jco-transpile/wasm-tools');
