@@ -9,6 +9,7 @@
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import { golemAot, guest, must, Session, top, Worker } from '../tests/harness.mjs';
 
@@ -178,6 +179,23 @@ const groups = {
             report(`restore-${mib}-mib`, median(restores) / 1e6, 'ms');
             report(`restore-${mib}-mib-whole-process`, median(whole), 'ms', median(whole) / trivial);
         }
+    },
+
+    /** A trivial command, start to end, against the same source as a native program: as an executable, and from the cache. */
+    async command() {
+        const starter = join(scratch, 'starter'), native = join(scratch, 'hello-native'), cc = process.env.CC ?? 'cc';
+        must(cc, ['-O2', '-o', starter, join(top, 'bench/start.c')]);
+        must(cc, ['-O2', '-o', native, join(top, 'tests/guests/hello.c')]);
+        const commands = {
+            'native-hello': [native],
+            'command-executable': [executable(guest('hello'), 'hello'), 'run'],
+            'command-golem-aot-run': [golemAot, 'run', guest('hello')],
+        };
+        if (!once) await pause(3000); // what is noted has not changed for a while
+        for (let i = 0; i < 2; i++) must(golemAot, ['run', guest('hello')]);
+        const args = Object.values(commands).flatMap((command) => ['--', ...command]).slice(1);
+        const microseconds = must(starter, [once ? '2' : '1001', ...args]).split('\n').map(Number);
+        Object.keys(commands).forEach((name, i) => report(`start-${name}`, microseconds[i], 'us', i ? microseconds[i] / microseconds[0] : undefined));
     },
 
     /** What a build costs, cold and from the cache. */
