@@ -68,6 +68,12 @@ static bool commit_is_due(const struct journal *journal, uint64_t now_us)
            (journal->waiting_since_us && now_us - journal->waiting_since_us >= after_us);
 }
 
+/* Also if somebody has set the clock back: the next one is never further away than that. */
+static inline bool tick_is_due(const struct worker *worker, uint64_t now_us)
+{
+    return worker->next_tick_us - now_us - 1 >= TICK_US;
+}
+
 __attribute__((noinline)) static void tick(struct worker *worker, uint64_t now_us)
 {
     worker->next_tick_us = now_us + TICK_US;
@@ -77,7 +83,7 @@ __attribute__((noinline)) static void tick(struct worker *worker, uint64_t now_u
         worker->next_tick_us = 0;
         worker_compare_digest(worker);
     }
-    if (!worker->recording || worker->replaying || worker->leaving)
+    if (worker->replaying || worker->leaving)
         return;
     if (commit_is_due(&worker->journal, now_us))
         worker_commit(worker);
@@ -142,7 +148,7 @@ uint64_t dispatch_host_call(const struct rt_lower *lower, uint64_t *flat)
 {
     struct worker *worker = &worker_this;
     uint64_t now_us = journal_now_us();
-    if (__builtin_expect(now_us >= worker->next_tick_us, 0))
+    if (__builtin_expect(tick_is_due(worker, now_us), 0))
         tick(worker, now_us);
     STATE->call_count++;
     worker->calls_inside++;

@@ -76,6 +76,14 @@ static void host_mark(struct worker *worker, const void *params, void *result)
     *(uint64_t *)result = durable_mark(worker, OPLOG_NO_OP, 0);
 }
 
+/* Notes how much waits for a commit. */
+static void host_pending(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    shared->observed = worker->journal.tail.buf.size;
+    *(uint64_t *)result = 0;
+}
+
 static void make_value(void *context, void *result)
 {
     shared->live_calls++;
@@ -180,6 +188,7 @@ static void host_files(struct worker *worker, const void *params, void *result)
     X(value, DURABLE_CUSTOM)         \
     X(log, DURABLE_OBSERVE)          \
     X(wait, DURABLE_CUSTOM)          \
+    X(pending, DURABLE_OBSERVE)      \
     X(make_promise, DURABLE_CUSTOM)  \
     X(await, DURABLE_CUSTOM)         \
     X(complete, DURABLE_WRITE_LOCAL) \
@@ -294,6 +303,13 @@ static void guest_wait(uint64_t *flat)
     flat[0] = root->total = mix(sum, call_read(2));
 }
 
+static void guest_marks(uint64_t *flat)
+{
+    for (uint64_t i = 0; i < flat[0]; i++)
+        call_mark(0);
+    flat[0] = call_pending(0);
+}
+
 /* Prints what comes of its own promise. */
 static void guest_promise(uint64_t *flat)
 {
@@ -350,7 +366,7 @@ static const struct rt_export exports[] = {
     {"", "total", &none_to_u64, OPTIONS, guest_total, NULL}, {"", "trap", &u64_to_u64, OPTIONS, guest_trap, NULL},
     {"", "wait", &none_to_u64, OPTIONS, guest_wait, NULL},   {"", "open", &none_to_u64, OPTIONS, guest_open, NULL},
     {"", "files", &none_to_u64, OPTIONS, guest_files, NULL}, {"", "promise", &none_to_u64, OPTIONS, guest_promise, NULL},
-    {"", "fill", &none_to_own, OPTIONS, guest_fill, NULL},
+    {"", "fill", &none_to_own, OPTIONS, guest_fill, NULL},   {"", "marks", &u64_to_u64, OPTIONS, guest_marks, NULL},
     {"", "slow-unrecorded", &u64_to_u64, OPTIONS, guest_slow_unrecorded, NULL},
     {"", "complete", &none_to_u64, OPTIONS, guest_complete, NULL},
     {"", "close", &u64_to_u64, OPTIONS, guest_close, NULL},  {"", "derive", &u64_to_u64, OPTIONS, guest_derive, NULL},
@@ -805,4 +821,17 @@ Test(replay, an_ephemeral_worker_records_nothing)
     cr_assert_eq(shared->live_calls, 5);
     cr_assert_eq(worker_checkpoint(&worker_this, &report), GA_UNSUPPORTED);
     cr_assert_eq(worker_this.journal.tail.buf.size, 0);
+    report = (struct ga_report){0};
+    cr_assert_eq(call_here("marks", "3000000", &report), GA_OK, "%s", report.text);
+    cr_assert_lt(shared->observed, 16 << 20, "it keeps nothing, however long an invocation is");
+}
+
+Test(replay, a_clock_that_is_set_back_holds_up_no_commit)
+{
+    struct ga_report report = {0};
+    cr_assert_eq(worker_start(&worker_this, config_of(WORKER_LIVE), &report), GA_OK, "%s", report.text);
+    worker_this.next_tick_us = journal_now_us() + 3600000000; /* as if it had been an hour later before */
+    cr_assert_eq(call_here("marks", "3000000", &report), GA_OK, "%s", report.text);
+    cr_assert_lt(shared->observed, 16 << 20);
+    cr_assert_eq(worker_stop(&worker_this, &report), GA_OK);
 }
