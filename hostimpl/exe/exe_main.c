@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -121,10 +122,12 @@ bool exe_write(const void *data, size_t size)
 {
     for (const char *at = data; size;) {
         ssize_t written = write(STDOUT_FILENO, at, size);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written <= 0)
+        if (written < 0 && errno == EAGAIN) /* somebody else has set it to not block */
+            (void)poll(&(struct pollfd){.fd = STDOUT_FILENO, .events = POLLOUT}, 1, -1);
+        else if (written < 0 && errno != EINTR)
             return false;
+        if (written <= 0)
+            continue;
         at += written;
         size -= (size_t)written;
     }
