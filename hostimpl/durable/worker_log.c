@@ -62,16 +62,21 @@ static unsigned level_of(const char *level)
 
 void worker_log_message(struct worker *worker, const char *level, struct cabi_string context, struct cabi_string message)
 {
-    char *line = ga_arena_printf(&worker->scratch, "[%s] %.*s: %.*s\n", level, (int)context.size, context.data,
-                                 (int)message.size, message.data);
-    if (!worker->recording) {
-        io_stdio_write(2, line, strlen(line));
-        return;
-    }
-    if (log_is_recorded(worker))
+    if (worker->recording && log_is_recorded(worker))
         return;
     record_refuse_when_leaving(worker, "logging");
-    append_log(worker, level_of(level), oplog_bytes(context.data, context.size),
-               oplog_bytes(message.data, message.size));
-    journal_echo(&worker->journal, 2, line, strlen(line));
+    struct ga_buf line = {0};
+    ga_buf_printf(&line, "[%s] ", level);
+    ga_buf_append(&line, context.data, context.size);
+    ga_buf_text(&line, ": ");
+    ga_buf_append(&line, message.data, message.size);
+    ga_buf_u8(&line, '\n');
+    if (worker->recording) {
+        append_log(worker, level_of(level), oplog_bytes(context.data, context.size),
+                   oplog_bytes(message.data, message.size));
+        journal_echo(&worker->journal, 2, line.data, line.size);
+    } else {
+        io_stdio_write(2, line.data, line.size);
+    }
+    ga_buf_free(&line);
 }
