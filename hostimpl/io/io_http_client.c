@@ -640,36 +640,37 @@ static void take_deadlines(void)
     }
 }
 
-/* Returns false when there was nothing. */
-static bool take_events(void)
+static void take_event(const struct epoll_event *event)
 {
-    struct epoll_event events[16];
-    int running, count = epoll_wait(client.epoll, events, 16, 0);
-    bool due = client.curl_deadline_ns <= now_ns();
-    for (int i = 0; i < count; i++) {
-        uint64_t expirations;
-        int mask = (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                   (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
-                   (events[i].events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
-        if (events[i].data.fd != client.timer)
-            (void)lib.curl_multi_socket_action(client.multi, events[i].data.fd, mask, &running);
-        else if (read(client.timer, &expirations, sizeof expirations) > 0)
-            client.armed_ns = never;
-    }
-    if (due) {
+    int running, fd = event->data.fd;
+    int mask = (event->events & EPOLLIN ? CURL_CSELECT_IN : 0) | (event->events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+               (event->events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
+    uint64_t expirations;
+    if (fd != client.timer)
+        (void)lib.curl_multi_socket_action(client.multi, fd, mask, &running);
+    else if (read(fd, &expirations, sizeof expirations) > 0)
+        client.armed_ns = never;
+}
+
+/* Timeouts of curl's that are due; often one of them is due at once that was set by what was done before. */
+static void take_timeouts(void)
+{
+    enum { ROUNDS = 8 }; /* others may have something to do, too */
+    for (int i = 0, running; i < ROUNDS && client.curl_deadline_ns <= now_ns(); i++) {
         client.curl_deadline_ns = never; /* unless curl sets it anew */
         (void)lib.curl_multi_socket_action(client.multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
-    return count > 0 || due;
 }
 
 void io_http_run(void)
 {
-    enum { ROUNDS = 8 }; /* others may have something to do, too */
+    struct epoll_event events[16];
     if (client.multi == NULL)
         return;
-    for (int i = 0; i < ROUNDS && take_events(); i++)
-        ;
+    int count = epoll_wait(client.epoll, events, 16, 0);
+    for (int i = 0; i < count; i++)
+        take_event(&events[i]);
+    take_timeouts();
     take_results();
     take_deadlines();
     arm_timer();

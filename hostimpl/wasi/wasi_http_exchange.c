@@ -167,7 +167,7 @@ static bool must_wait(struct worker *worker, const struct live *live)
     return live->batch == DURABLE_BATCH_DEFERRED && live->io == NULL && worker_replaying(worker);
 }
 
-struct io_http_exchange *wasi_http_exchange_run(struct worker *worker, uint32_t rep)
+struct io_http_exchange *wasi_http_exchange_io(struct worker *worker, uint32_t rep)
 {
     struct live *live = *host_resource_live(worker, rep);
     bool wanted = live != NULL && (live->batch == DURABLE_BATCH_LIVE || live->batch == DURABLE_BATCH_DEFERRED);
@@ -175,7 +175,6 @@ struct io_http_exchange *wasi_http_exchange_run(struct worker *worker, uint32_t 
         return NULL;
     if (live->io == NULL)
         start(get_exchange(worker, rep), live);
-    io_http_run();
     return live->io;
 }
 
@@ -191,11 +190,18 @@ static bool is_recorded(struct worker *worker)
     return !worker_is_command(worker) && !worker_is_ephemeral(worker);
 }
 
-static bool has_room(const struct io_http_exchange *io)
+static bool has_room_now(const struct io_http_exchange *io)
 {
     size_t unsent = io_http_unsent(io);
     return io_http_upload_over(io) || unsent < UNSENT_BYTES ||
            (io_http_status(io) != 0 && unsent < GA_MAX_HTTP_UNSENT_BYTES);
+}
+
+static bool has_room(const struct io_http_exchange *io)
+{
+    if (!has_room_now(io))
+        io_http_run();
+    return has_room_now(io);
 }
 
 static enum wasi_stream_state write_request(struct worker *worker, uint32_t rep, const void *data, size_t size)
@@ -205,11 +211,11 @@ static enum wasi_stream_state write_request(struct worker *worker, uint32_t rep,
         ga_buf_append(&live->waiting, data, size);
         return WASI_STREAM_OK;
     }
-    struct io_http_exchange *io = wasi_http_exchange_run(worker, rep);
+    struct io_http_exchange *io = wasi_http_exchange_io(worker, rep);
     if (io == NULL || io_http_upload_over(io))
         return is_recorded(worker) ? WASI_STREAM_OK : WASI_STREAM_CLOSED;
     io_http_write(io, data, size);
-    for (io_http_run(); !has_room(io);)
+    for (io_http_run(); !has_room_now(io);)
         io_http_wait();
     return WASI_STREAM_OK;
 }
@@ -218,13 +224,13 @@ static uint64_t permit_request(struct worker *worker, uint32_t rep)
 {
     if (is_recorded(worker))
         return WASI_STREAM_BYTES;
-    const struct io_http_exchange *io = wasi_http_exchange_run(worker, rep);
+    const struct io_http_exchange *io = wasi_http_exchange_io(worker, rep);
     return io == NULL || has_room(io) ? WASI_STREAM_BYTES : 0;
 }
 
 static bool request_ready(struct worker *worker, uint32_t rep)
 {
-    const struct io_http_exchange *io = wasi_http_exchange_run(worker, rep);
+    const struct io_http_exchange *io = wasi_http_exchange_io(worker, rep);
     return io == NULL || has_room(io);
 }
 
@@ -292,7 +298,7 @@ uint32_t wasi_http_exchange_new(struct worker *worker, enum durable_batch batch,
     *host_resource_live(worker, rep) = live;
     if (batch == DURABLE_BATCH_LIVE || batch == DURABLE_BATCH_DEFERRED)
         host_resource_forbid_checkpoints(worker, rep, true);
-    (void)wasi_http_exchange_run(worker, rep);
+    (void)wasi_http_exchange_io(worker, rep);
     if (body != 0) {
         exchange->references++;
         wasi_http_body_bind(worker, body, &request_sink, rep);
@@ -338,17 +344,26 @@ struct wasi_http_types_error_code wasi_http_exchange_error(struct worker *worker
 
 /* --- the response's body --- */
 
-/* Skips nothing: what is there, or how it ended. */
+static bool has_body(const struct io_http_exchange *io)
+{
+    if (io_http_readable(io) == 0 && !io_http_over(io))
+        io_http_run();
+    return io_http_readable(io) > 0 || io_http_over(io);
+}
+
+/* What is there, or how it ended. */
 static enum wasi_stream_state read_response(struct worker *worker, struct wasi_input_stream *stream, void *buffer,
                                             size_t size, size_t *count_out, int *error_out)
 {
-    struct io_http_exchange *io = wasi_http_exchange_run(worker, stream->source);
+    struct io_http_exchange *io = wasi_http_exchange_io(worker, stream->source);
     *count_out = 0;
     *error_out = WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_TERMINATED;
     if (io == NULL)
         return WASI_STREAM_FAILED;
+    if (!has_body(io))
+        return WASI_STREAM_OK;
     *count_out = io_http_read(io, buffer, size);
-    if (*count_out > 0 || !io_http_over(io))
+    if (*count_out > 0)
         return WASI_STREAM_OK;
     struct io_http_failure failure = io_http_failure(io);
     *error_out = error_codes[failure.error];
@@ -359,8 +374,8 @@ static bool response_ready(struct worker *worker, const struct wasi_pollable *po
 {
     const struct wasi_input_stream *stream =
         host_resource_get(worker, &wasi_io_streams_input_stream_type, pollable->subject);
-    const struct io_http_exchange *io = wasi_http_exchange_run(worker, stream->source);
-    return stream->closed || io == NULL || io_http_readable(io) > 0 || io_http_over(io);
+    const struct io_http_exchange *io = wasi_http_exchange_io(worker, stream->source);
+    return stream->closed || io == NULL || has_body(io);
 }
 
 static int wait_pollable(struct worker *worker, const struct wasi_pollable *pollable, short *events_out)
@@ -409,13 +424,13 @@ static const struct wasi_input_ops response_stream = {
 
 /* --- its trailers --- */
 
-/* Reads what is left of the body, until there is nothing more to wait for. */
+/* Reads on in what is left of the body; true when there is nothing more to wait for. Not for ever: it may have no end. */
 static bool skip_body(struct worker *worker, uint32_t rep)
 {
-    struct io_http_exchange *io = wasi_http_exchange_run(worker, rep);
+    struct io_http_exchange *io = wasi_http_exchange_io(worker, rep);
     uint8_t skipped[4096];
-    while (io != NULL && io_http_readable(io) > 0)
-        (void)io_http_read(io, skipped, sizeof skipped);
+    for (size_t left = 4 * IO_HTTP_BUFFER_BYTES; left > 0 && io != NULL && has_body(io) && !io_http_over(io);)
+        left -= io_http_read(io, skipped, left < sizeof skipped ? left : sizeof skipped);
     return io == NULL || io_http_over(io);
 }
 
@@ -449,7 +464,7 @@ static void make_trailers(void *context, void *result)
     const struct ask *ask = context;
     recorded_trailers *trailers = result;
     trailers->tag = skip_body(ask->worker, ask->rep);
-    struct io_http_exchange *io = wasi_http_exchange_run(ask->worker, ask->rep);
+    struct io_http_exchange *io = wasi_http_exchange_io(ask->worker, ask->rep);
     if (io == NULL) {
         make_trailers_without_io(ask, trailers);
         return;

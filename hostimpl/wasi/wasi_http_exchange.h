@@ -34,9 +34,9 @@ bool wasi_http_exchange_fields(struct worker *worker, const struct io_http_field
                                struct cabi_list *list_out);
 struct wasi_http_fields *wasi_http_exchange_received(struct worker *worker, const struct cabi_list *list);
 
-/* What is under way, after doing what there was to do for it. NULL: nothing of it is to be had (replay, a worker that was
- * recovered), and what is made of it is connection-terminated. Only live. */
-struct io_http_exchange *wasi_http_exchange_run(struct worker *worker, uint32_t rep);
+/* What is under way; begins it if it has waited until now. NULL: nothing of it is to be had (replay, a worker that was
+ * recovered), and what is made of it is connection-terminated. Who does not find in it what it wants calls io_http_run. */
+struct io_http_exchange *wasi_http_exchange_io(struct worker *worker, uint32_t rep);
 
 /* What went wrong, as the guest sees it. text is copied into the scratch memory. */
 struct wasi_http_types_error_code wasi_http_exchange_error(struct worker *worker, const struct io_http_failure *failure);

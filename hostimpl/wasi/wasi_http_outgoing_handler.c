@@ -35,21 +35,28 @@ static recorded_response make_answer(struct worker *worker, const struct io_http
     return make_error(wasi_http_error(WASI_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR));
 }
 
+static bool is_answered(const struct io_http_exchange *io)
+{
+    if (io_http_status(io) == 0 && !io_http_over(io))
+        io_http_run();
+    return io_http_status(io) != 0 || io_http_over(io);
+}
+
 static void make_response(void *context, void *result)
 {
     const struct ask *ask = context;
-    const struct io_http_exchange *io = wasi_http_exchange_run(ask->worker, ask->exchange);
+    const struct io_http_exchange *io = wasi_http_exchange_io(ask->worker, ask->exchange);
     recorded_response *response = result;
-    if (io == NULL) {
+    if (io != NULL && !is_answered(io)) {
+        *response = (recorded_response){.tag = PENDING};
+        durable_batch_silent(ask->worker);
+    } else if (io == NULL) {
         *response = make_error(wasi_http_error(WASI_HTTP_TYPES_ERROR_CODE_CONNECTION_TERMINATED));
     } else if (io_http_status(io) != 0) {
         *response = make_answer(ask->worker, io);
-    } else if (io_http_over(io)) {
+    } else {
         struct io_http_failure failure = io_http_failure(io);
         *response = make_error(wasi_http_exchange_error(ask->worker, &failure));
-    } else {
-        *response = (recorded_response){.tag = PENDING};
-        durable_batch_silent(ask->worker);
     }
 }
 
@@ -90,8 +97,8 @@ static bool get_response(struct worker *worker, uint32_t exchange,
 static bool future_ready(struct worker *worker, const struct wasi_pollable *pollable)
 {
     uint32_t exchange = wasi_http_future_exchange(worker, pollable->subject);
-    const struct io_http_exchange *io = exchange != 0 ? wasi_http_exchange_run(worker, exchange) : NULL;
-    return io == NULL || io_http_status(io) != 0 || io_http_over(io);
+    const struct io_http_exchange *io = exchange != 0 ? wasi_http_exchange_io(worker, exchange) : NULL;
+    return io == NULL || is_answered(io);
 }
 
 static int future_wait(struct worker *worker, const struct wasi_pollable *pollable, short *events_out)
