@@ -1,4 +1,4 @@
-/* http_loop URL COUNT: so many GETs one after the other over one of libcurl's easy handles; prints the milliseconds that they took. */
+/* http_loop URL COUNT: so many GETs one after the other by one of libcurl's easy handles; prints the milliseconds they took. */
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>

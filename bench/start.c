@@ -1,7 +1,7 @@
 /*
- * start ROUNDS COMMAND... [-- COMMAND...]...: starts each command in turn, ROUNDS times, its output going nowhere, and prints for each
- * a line with the median of the microseconds from before its start to after its end. One after the other, so that a slow moment of the
- * machine hits all.
+ * start ROUNDS COMMAND... [-- COMMAND...]...: starts each command in turn, ROUNDS times, its output going nowhere, and prints
+ * for each a line with the median of the microseconds from before its start to after its end. One after the other, so that a
+ * slow moment of the machine hits all.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
