@@ -36,11 +36,11 @@ wasi_socket_address wasi_socket_from_native(const struct sockaddr_storage *addre
 bool wasi_socket_fits(uint32_t address_family, const wasi_socket_address *address);
 bool wasi_socket_is_unicast(const wasi_socket_address *address); /* no multicast, no broadcast */
 bool wasi_socket_is_remote(const wasi_socket_address *address);  /* has a port, and is not unspecified */
+bool wasi_socket_is_same(const wasi_socket_address *a, const wasi_socket_address *b); /* address and port */
+
 /* Into a record: byte for byte the same for the same address. What the guest passed has anything where its variant has nothing,
  * and a record lies in the region, which replay must rebuild exactly. */
 void wasi_socket_keep(wasi_socket_address *kept, const wasi_socket_address *address);
-
-bool wasi_socket_is_same(const wasi_socket_address *a, const wasi_socket_address *b); /* address and port */
 
 /* --- options: as the guest set them, so that a socket can be made again --- */
 

@@ -12,7 +12,7 @@
 #include "wasi_sockets.h"
 
 /*
- * A worker records the addresses with the call that asks for them, as Golem does, and therefore waits there; elsewhere the
+ * What is recorded has the addresses with the call that asks for them, as in Golem, and therefore waits there; elsewhere the
  * lookup goes on beside the guest, which may poll it.
  */
 typedef struct result_list_wasi_sockets_network_error_code list_result;
@@ -121,12 +121,15 @@ struct question {
     struct cabi_string name;
 };
 
-static void wait_for(const struct io_lookup *lookup)
+static const uint64_t commit_ns = 10u * 1000000ull; /* a lookup that takes longer is preceded by a commit, as any wait */
+
+static void wait_for(struct worker *worker, const struct io_lookup *lookup)
 {
-    while (!io_lookup_is_over(lookup)) {
-        struct pollfd fd = {.fd = io_lookup_fd(lookup), .events = POLLIN};
-        (void)io_clock_poll(&fd, 1, IO_CLOCK_NEVER);
-    }
+    struct pollfd fd = {.fd = io_lookup_fd(lookup), .events = POLLIN};
+    if (io_clock_poll(&fd, 1, io_clock_monotonic_ns() + commit_ns) > 0)
+        return;
+    durable_commit(worker);
+    (void)io_clock_poll(&fd, 1, IO_CLOCK_NEVER);
 }
 
 static void make_list(void *context, void *result)
@@ -137,7 +140,7 @@ static void make_list(void *context, void *result)
     int status = io_lookup_start(question->name.data, question->name.size, &lookup);
     if (!WASI_SOCKET_SUCCEEDED(list, status))
         return;
-    wait_for(lookup);
+    wait_for(question->worker, lookup);
     put_list(question->worker, lookup, list);
     io_lookup_free(lookup);
 }
@@ -190,7 +193,8 @@ static void take_result(struct worker *worker, uint32_t rep, struct address_stre
 void wasi_sockets_ip_name_lookup_resolve_addresses(struct worker *worker, uint32_t network, struct cabi_string name,
                                                    handle_result *result_out)
 {
-    if (worker_is_command(worker) || worker_is_ephemeral(worker))
+    bool beside = worker_is_ephemeral(worker) && !worker_replaying(worker); /* a start image has no store, either */
+    if (beside)
         resolve_beside(worker, name, result_out);
     else
         resolve_recorded(worker, network, name, result_out);

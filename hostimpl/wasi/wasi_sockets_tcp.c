@@ -27,14 +27,19 @@ typedef struct
 
 /* --- the resource --- */
 
-/* Closing is seen by the peer: what led to it is durable first. */
+static bool is_connection(const struct wasi_tcp_socket *tcp)
+{
+    return tcp->state >= WASI_TCP_CONNECTING;
+}
+
+/* The end of a connection is seen by the peer: what led to it is durable first. */
 static void drop_socket(struct worker *worker, uint32_t rep, void *record, void *live)
 {
     (void)rep;
-    (void)record;
     if (live == NULL)
         return;
-    durable_commit(worker);
+    if (is_connection(record))
+        durable_commit(worker);
     io_socket_close(live);
 }
 
@@ -61,13 +66,8 @@ uint32_t wasi_tcp_new(struct worker *worker, uint32_t address_family, struct io_
 
 /* --- the live part --- */
 
-static bool is_connection(const struct wasi_tcp_socket *tcp)
-{
-    return tcp->state >= WASI_TCP_CONNECTING;
-}
-
-/* The live part, made again if a process before this one had it. It may have a listener's port no more: then the error says so, and
- * the next call tries again. */
+/* The live part, made again if a process before this one had it. If a listener's port is taken now, the error says so, and the
+ * next call tries again. */
 static int get_live(struct worker *worker, uint32_t rep, struct io_socket **live_out)
 {
     const struct wasi_tcp_socket *tcp = wasi_tcp_get(worker, rep);

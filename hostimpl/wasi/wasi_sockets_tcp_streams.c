@@ -119,8 +119,8 @@ static enum wasi_stream_state flush_output(struct worker *worker, struct wasi_ou
     struct io_socket *live = connection(worker, stream->sink);
     int unsent = live == NULL ? -ECONNABORTED : io_socket_unsent(live);
     while (block && unsent > 0) {
-        struct pollfd fd = {.fd = io_socket_fd(live), .events = POLLOUT};
-        (void)io_clock_poll(&fd, 1, IO_CLOCK_NEVER);
+        uint32_t self = wasi_tcp_get(worker, stream->sink)->output;
+        wasi_pollable_wait(worker, &(struct wasi_pollable){&output_pollable, self, IO_CLOCK_NEVER});
         unsent = io_socket_unsent(live);
     }
     return output_state(unsent < 0 ? unsent : 0, error_out);
