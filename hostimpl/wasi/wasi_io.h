@@ -89,7 +89,7 @@ struct wasi_stream_recording {
     const char *names[WASI_STREAM_CALL_COUNT]; /* WASI_STREAM_NAMES */
     bool commit_before; /* what is written is seen by others at once: all entries before it are durable first */
     /* Begin index of the batch that calls belong to (durable_batch_value); subject: the stream's source or sink. NULL: no batch,
-     * they are buffered reads of something remote (DURABLE_READ_REMOTE). */
+     * each is recorded by itself, buffered: a read of something remote, or a write. */
     uint64_t (*batch)(struct worker *worker, uint32_t subject);
     /* The stream has ended (not OK), told once, behind the entry that says so; in replay too. May be NULL. */
     void (*ended)(struct worker *worker, uint32_t subject, enum wasi_stream_state state);

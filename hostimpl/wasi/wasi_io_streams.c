@@ -120,6 +120,15 @@ struct call {
     void (*take)(void *step, void *outcome);
 };
 
+/* Outside of batches. A write is one in the oplog, so that what others saw is never forgotten (replay_open.h); its result may wait:
+ * if that is lost, so is the stream, and nothing is written again. */
+static enum durability durability_of(enum wasi_stream_call name)
+{
+    bool writes = name == WASI_STREAM_WRITE || name == WASI_STREAM_BLOCKING_WRITE_AND_FLUSH ||
+                  name == WASI_STREAM_WRITE_ZEROES || name == WASI_STREAM_BLOCKING_WRITE_ZEROES_AND_FLUSH;
+    return writes ? DURABLE_WRITE_LOCAL : DURABLE_READ_REMOTE;
+}
+
 /* request: what the guest passed. */
 static void take_step(struct step *step, const struct call *call, const void *request,
                       const struct wasi_stream_recording *recording, uint32_t subject, stream_outcome *out)
@@ -130,8 +139,8 @@ static void take_step(struct step *step, const struct call *call, const void *re
     if (recording == NULL)
         call->take(step, out);
     else if (recording->batch == NULL)
-        durable_value(worker, recording->names[call->name], DURABLE_READ_REMOTE, request_type, request, result_type,
-                      out, call->take, step);
+        durable_value(worker, recording->names[call->name], durability_of(call->name), request_type, request,
+                      result_type, out, call->take, step);
     else
         durable_batch_value(worker, recording->batch(worker, subject), recording->names[call->name], request_type,
                             request, result_type, out, call->take, step);

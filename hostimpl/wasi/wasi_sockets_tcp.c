@@ -118,15 +118,15 @@ struct call {
     struct io_socket *accepted;
 };
 
-/* A call with the socket alone, or also a network and an address. */
-static void record(const struct host_func *function, uint32_t network, struct call *call, const struct cabi_type *type,
-                   void *result, void (*make)(void *context, void *result))
+/* A call with the socket alone, or also a network and an address. What the peer sees is a write (replay_open.h). */
+static void record(const struct host_func *function, enum durability durability, uint32_t network, struct call *call,
+                   const struct cabi_type *type, void *result, void (*make)(void *context, void *result))
 {
     struct params params = {.self = call->self, .network = network};
     if (call->address != NULL)
         params.address = *call->address;
-    durable_value(call->worker, function->record_name, DURABLE_READ_REMOTE, function->type->params_tuple, &params, type,
-                  result, make, call);
+    durable_value(call->worker, function->record_name, durability, function->type->params_tuple, &params, type, result,
+                  make, call);
 }
 
 /* --- bind --- */
@@ -155,7 +155,7 @@ void wasi_sockets_tcp_tcp_socket_start_bind(struct worker *worker, uint32_t self
     else if (!wasi_socket_fits(tcp->address_family, local_address) || !wasi_socket_is_unicast(local_address))
         FAIL(result_out, INVALID_ARGUMENT);
     else
-        record(&host_wasi_sockets_tcp_tcp_socket_start_bind, network, &call,
+        record(&host_wasi_sockets_tcp_tcp_socket_start_bind, DURABLE_READ_REMOTE, network, &call,
                host_type_golem_aot_recorded_values_address_result, &bound, make_bind);
     if (bound.tag != 0)
         WASI_SOCKET_FAIL(result_out, bound.value.err);
@@ -213,7 +213,7 @@ void wasi_sockets_tcp_tcp_socket_start_connect(struct worker *worker, uint32_t s
         FAIL(result_out, INVALID_ARGUMENT);
     if (result_out->tag != 0)
         return;
-    record(&host_wasi_sockets_tcp_tcp_socket_start_connect, network, &call,
+    record(&host_wasi_sockets_tcp_tcp_socket_start_connect, DURABLE_WRITE_LOCAL, network, &call,
            host_type_golem_aot_recorded_values_address_result, &begun, make_connect);
     tcp->state = WASI_TCP_CONNECTING;
     tcp->progress = WASI_TCP_CONNECT;
@@ -246,7 +246,7 @@ void wasi_sockets_tcp_tcp_socket_finish_connect(struct worker *worker, uint32_t 
         FAIL(result_out, NOT_IN_PROGRESS);
         return;
     }
-    record(&host_wasi_sockets_tcp_tcp_socket_finish_connect, 0, &call,
+    record(&host_wasi_sockets_tcp_tcp_socket_finish_connect, DURABLE_READ_REMOTE, 0, &call,
            host_type_golem_aot_recorded_values_socket_result, &connected, make_connected);
     if (connected.tag == 0) {
         tcp->progress = WASI_TCP_IDLE;
@@ -282,7 +282,7 @@ void wasi_sockets_tcp_tcp_socket_start_listen(struct worker *worker, uint32_t se
     else if (tcp->state != WASI_TCP_BOUND)
         FAIL(result_out, INVALID_STATE);
     else
-        record(&host_wasi_sockets_tcp_tcp_socket_start_listen, 0, &call,
+        record(&host_wasi_sockets_tcp_tcp_socket_start_listen, DURABLE_READ_REMOTE, 0, &call,
                host_type_golem_aot_recorded_values_socket_result, result_out, make_listen);
     if (result_out->tag != 0)
         return;
@@ -330,8 +330,8 @@ void wasi_sockets_tcp_tcp_socket_accept(struct worker *worker, uint32_t self, ac
         FAIL(result_out, INVALID_STATE);
         return;
     }
-    record(&host_wasi_sockets_tcp_tcp_socket_accept, 0, &call, host_type_golem_aot_recorded_values_accept_result,
-           &addresses, make_accept);
+    record(&host_wasi_sockets_tcp_tcp_socket_accept, DURABLE_READ_REMOTE, 0, &call,
+           host_type_golem_aot_recorded_values_accept_result, &addresses, make_accept);
     if (addresses.tag != 0) {
         WASI_SOCKET_FAIL(result_out, addresses.value.err);
         return;

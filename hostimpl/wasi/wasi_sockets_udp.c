@@ -452,7 +452,7 @@ void wasi_sockets_udp_outgoing_datagram_stream_send(struct worker *worker, uint3
     if (datagrams.count == 0)
         return;
     stream->permit = 0;
-    durable_value(worker, function->record_name, DURABLE_READ_REMOTE, function->type->params_tuple, &params,
+    durable_value(worker, function->record_name, DURABLE_WRITE_LOCAL, function->type->params_tuple, &params,
                   function->type->result, result_out, make_send, &call);
 }
 

@@ -372,7 +372,9 @@ test('a worker that is killed keeps what it read; its connection is an error onc
     assert.equal(connections, 2);
     worker.verify();
     assert.deepEqual(names(worker).slice(0, 2), ['sockets::tcp_create_socket::create_tcp_socket', 'sockets::tcp::start_connect']);
-    assert.ok(names(worker).includes('sockets::tcp::blocking_read') && names(worker).includes('sockets::tcp::blocking_write_and_flush'));
+    const types = new Map(worker.oplog().map(({ entry }) => [entry.functionName, entry.wrappedFunctionType]));
+    assert.equal(JSON.stringify(types.get('sockets::tcp::blocking_read')), '"ReadRemote"');
+    assert.equal(JSON.stringify(types.get('sockets::tcp::blocking_write_and_flush')), '"WriteLocal"', 'what others saw is not forgotten');
 });
 
 test('an invocation that is killed while it reads goes on with what it had read, and the error', async (t) => {
