@@ -265,6 +265,22 @@ static inline void http_read_response(struct http_exchange *exchange, uint32_t r
     http_response_drop(response);
 }
 
+/* Waits for the response; 0, and the exchange's error, if there is none. */
+static inline uint32_t http_wait_response(struct http_exchange *exchange, uint32_t future)
+{
+    struct http_area result;
+    uint32_t pollable = http_future_subscribe(future);
+    io_pollable_block(pollable);
+    io_pollable_drop(pollable);
+    http_future_get(future, &result);
+    if (!result.bytes[0] || result.bytes[8])
+        http_misuse("no response although the future is ready");
+    if (!result.bytes[16])
+        return http_word(&result, 24);
+    exchange->error = http_error_at(&result, 24);
+    return 0;
+}
+
 /* Sends the request, waits for the answer and reads it to its end. */
 static inline void http_fetch(struct http_exchange *exchange)
 {
@@ -283,16 +299,9 @@ static inline void http_fetch(struct http_exchange *exchange)
     }
     uint32_t future = http_word(&result, 8);
     const char *send_error = exchange->body ? http_send_body(body, exchange->body, exchange->body_size) : NULL;
-    uint32_t pollable = http_future_subscribe(future);
-    io_pollable_block(pollable);
-    io_pollable_drop(pollable);
-    http_future_get(future, &result);
-    if (!result.bytes[0] || result.bytes[8])
-        http_misuse("no response although the future is ready");
-    if (result.bytes[16])
-        exchange->error = http_error_at(&result, 24);
-    else
-        http_read_response(exchange, http_word(&result, 24));
+    uint32_t response = http_wait_response(exchange, future);
+    if (response)
+        http_read_response(exchange, response);
     http_future_drop(future);
     if (!exchange->error)
         exchange->error = send_error;
