@@ -148,9 +148,14 @@ static void do_other_requests(void)
     say("refused%s", refused.error ? "" : " odd");
 }
 
+/* wasm-ld calls the constructors in every export of a command, also in cabi_realloc, where no host function may be called, unless
+ * the program calls them. */
+void __wasm_call_ctors(void);
+
 int main(int argc, char **argv)
 {
     size_t size = 0;
+    __wasm_call_ctors();
     if (argc != 3) {
         fprintf(stderr, "usage: errand AUTHORITY ROUNDS\n");
         return 2;

@@ -88,6 +88,10 @@ extern "C" {
     fn error_drop(error: u32);
 }
 
+extern "C" {
+    fn __wasm_call_ctors();
+}
+
 #[export_name = "cabi_realloc"]
 pub unsafe extern "C" fn reallocate(old: *mut u8, old_size: usize, align: usize, size: usize) -> *mut u8 {
     if size == 0 {
@@ -254,6 +258,8 @@ fn do_other_requests(authority: &str) {
 }
 
 fn main() {
+    // wasm-ld calls them in every export of a command, also in cabi_realloc, where no host function may be called, unless the program does.
+    unsafe { __wasm_call_ctors() };
     let words: Vec<String> = std::env::args().collect();
     if words.len() != 3 {
         eprintln!("usage: errand AUTHORITY ROUNDS");
