@@ -57,10 +57,17 @@ http {
 `;
 }
 
+function readLog(folder) {
+    return readFileSync(join(folder, 'access.log'), 'utf8').split('\n').slice(0, -1).map((line) => {
+        const [connection, protocol, method, uri, status, id] = line.split(' ');
+        return { connection, protocol, method, uri, status: Number(status), id };
+    });
+}
+
 /**
  * Starts nginx over these files, {path: bytes}; `origin` is the port of the server behind /origin/.
- * { plain, tls, http2, wrongHost, expired, selfSigned: authorities; seen(): its access log, [{connection, protocol, method, uri,
- * status, id}]; stop() }
+ * { plain, tls, http2, wrongHost, expired, selfSigned: authorities; seen(atLeast): its access log, [{connection, protocol, method,
+ * uri, status, id}], when there are so many lines (it writes them when the answer has gone); stop() }
  */
 export async function startNginx(folder, certificates, { files = {}, origin = 9 } = {}) {
     const program = programs.find(existsSync);
@@ -82,10 +89,10 @@ export async function startNginx(folder, certificates, { files = {}, origin = 9 
     }
     return {
         ...Object.fromEntries(names.map((name) => [name, `localhost:${ports[name]}`])),
-        seen: () => readFileSync(join(folder, 'access.log'), 'utf8').split('\n').filter(Boolean).map((line) => {
-            const [connection, protocol, method, uri, status, id] = line.split(' ');
-            return { connection, protocol, method, uri, status: Number(status), id };
-        }),
+        async seen(atLeast = 0) {
+            for (let patience = 200; readLog(folder).length < atLeast && patience > 0; patience--) await sleep(10);
+            return readLog(folder);
+        },
         async stop() {
             child.kill('SIGKILL');
             await closed;
