@@ -13,9 +13,8 @@ const wire = executable('wire');
 const net = await network({ after });
 const small = 'some text\n', large = pattern(3_000_000);
 const nginx = await net.nginx({ files: { small, large } });
-const trusting = { ...process.env, CURL_CA_BUNDLE: net.ca };
-const distrusting = { ...process.env };
-for (const name of ['CURL_CA_BUNDLE', 'SSL_CERT_FILE', 'SSL_CERT_DIR']) delete distrusting[name];
+const { CURL_CA_BUNDLE, SSL_CERT_FILE, SSL_CERT_DIR, ...distrusting } = process.env;
+const trusting = { ...distrusting, SSL_CERT_FILE: net.ca };
 
 const text = (value) => JSON.stringify(value);
 const bytes = (value) => `[${[...Buffer.from(value)].join(', ')}]`;
@@ -129,7 +128,7 @@ async function meetAll(session) {
         const got = await fetch(session, net.origin, `/${path}`, { firstByteMs: 1000, betweenBytesMs: 500, limit: 1_000_000 });
         assert.match(got.error, new RegExp(`^(${errors})$`), `${path}: ${JSON.stringify(got).slice(0, 200)}`);
         if (status !== null) assert.equal(got.status, status, path);
-        assert.ok(performance.now() - begun < 4000, `${path}: it hangs`);
+        assert.ok(performance.now() - begun < 10_000, `${path}: it hangs`);
         assert.equal((await fetch(session, net.origin, '/hello')).start, 'hello', `after ${path} it goes on`);
     }
 }
