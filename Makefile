@@ -54,7 +54,7 @@ GUESTS = $(patsubst tests/guests/%.wit,$(BUILD)/guests/%.wasm,$(wildcard tests/g
 # The guest of tests/guests/tally by other toolchains; SpiderMonkey, which is part of tally-js, takes long to compile.
 GUESTS_MORE = $(BUILD)/guests/tally-as.wasm $(BUILD)/guests/tally-rust.wasm $(BUILD)/guests/tally-qjs.wasm
 GUESTS_JS = $(BUILD)/guests/tally-js.wasm
-# The command of tests/guests/errand, likewise; Go's runtime takes a minute to compile, and Go itself is no part of the test set-up.
+# The command of tests/guests/errand, likewise; Go's runtime takes two minutes to compile, and Go itself is no part of the test set-up.
 GUESTS_MORE += $(BUILD)/guests/errand-c.wasm $(BUILD)/guests/errand-rust.wasm
 GUESTS_JS += $(BUILD)/guests/errand-js.wasm $(if $(shell command -v go),$(BUILD)/guests/errand-go.wasm)
 
@@ -194,7 +194,7 @@ $(BUILD)/guests/errand-%.wasm: $(wildcard tests/guests/errand/* tests/guests/*.h
 	$(Q)$(NODE) tests/guests/errand/build.mjs $* $@
 
 test: deps-fuzz
-	@$(MAKE) --no-print-directory all unit guests guests-more fuzz-programs $(BUILD)/tests/powerloss.so
+	@$(MAKE) --no-print-directory all unit guests guests-more fuzz-programs $(BUILD)/tests/powerloss.so $(BUILD)/tests/killat
 	@tests/run.sh
 
 # A JavaScript engine of 9 MB of code: two minutes of compiling the first time, seconds afterwards.
@@ -207,9 +207,14 @@ $(BUILD)/tests/powerloss.so: tests/crash/powerloss.c
 	$(call say,LINK,$@)
 	$(Q)$(CC) -std=gnu11 -O1 -g $(WARNINGS) -shared -fPIC -o $@ $< -ldl -lpthread
 
+$(BUILD)/tests/killat: tests/crash/killat.c
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC) -std=gnu11 -O1 -g $(WARNINGS) -o $@ $<
+
 # The whole crash campaigns; `make test` runs a small part of each.
-crash: all guests $(BUILD)/tests/powerloss.so
-	CRASH_KILLS=500 CRASH_SYNCS=1000000 tests/run.sh crash
+crash: all guests guests-more $(BUILD)/tests/powerloss.so $(BUILD)/tests/killat
+	CRASH_KILLS=500 CRASH_SYNCS=1000000 CRASH_CALLS=1000000 tests/run.sh crash
 
 # --- fuzzing and sanitizers: builds of their own, in folders below ---
 
