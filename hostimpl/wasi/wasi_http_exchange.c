@@ -215,8 +215,8 @@ static enum wasi_stream_state write_request(struct worker *worker, uint32_t rep,
     if (io == NULL || io_http_upload_over(io))
         return is_recorded(worker) ? WASI_STREAM_OK : WASI_STREAM_CLOSED;
     io_http_write(io, data, size);
-    for (io_http_run(); !has_room_now(io);)
-        io_http_wait();
+    for (io_http_run(); !has_room_now(io); io_http_wait())
+        worker_about_to_wait(worker);
     return WASI_STREAM_OK;
 }
 

@@ -106,6 +106,16 @@ test('connections are used again', async (t) => {
     assert.ok((await net.connections()) <= before + 1);
 });
 
+test('what a server may have done is not asked of it a second time', async (t) => {
+    const { fetch } = caller(t);
+    for (const wanted of [{ method: 'POST' }, { method: 'POST', body: [1] }, { method: 'PATCH', body: [1], headers: [['content-length', '1']] }, { method: 'DELETE' }]) {
+        assert.equal((await fetch({ url: at('/hello') })).body, 'hello', 'a connection that is used again');
+        await net.forget();
+        assert.equal((await fetch({ url: at('/no-answer'), ...wanted })).error, 'connection-terminated');
+        assert.equal((await net.seen()).length, 1, wanted.method);
+    }
+});
+
 test('each thing that can go wrong has its error', async (t) => {
     const { fetch } = caller(t);
     const errors = {
