@@ -12,7 +12,7 @@ struct build_options {
     unsigned jobs;      /* 0: all processors */
     const char *keep_c; /* NULL: none kept */
     bool allow_missing;
-    bool dynamic; /* all libraries are shared ones (build_link.c) */
+    bool dynamic; /* libc is a shared library (build_link.c) */
     bool quiet;
     bool command; /* a component that does not export wasi:cli/run is refused */
 };

@@ -20,21 +20,20 @@ static const char *const before_objects[] = {
 
 /*
  * An executable is linked statically: it starts in little more than half the time (the dynamic loader's work for SQLite takes as
- * long as a small program), and needs nothing on the machine where it runs. But what imports these interfaces has to find the
- * machine's own libraries: libcurl has too many to be linked in, and the resolver of names loads those that nsswitch.conf names.
+ * long as a small program), and needs nothing on the machine where it runs. But what loads the machine's own libraries has to share
+ * one libc with them.
  */
-static const char *const libraries[] = {"-lsqlite3", "-luuid", "-lm", NULL};
+static const char *const static_libraries[] = {"-static", "-lsqlite3", "-luuid", "-lm", NULL};
+static const char *const dynamic_libraries[] = {"-Wl,-Bstatic", "-lsqlite3", "-luuid", "-Wl,-Bdynamic", "-lm", NULL};
 static const struct {
-    const char *interface;    /* begins the names of imported interfaces */
-    const char *libraries[3]; /* besides those above, until NULL */
-} dynamic[] = {
-    {"wasi:http/outgoing-handler", {NULL}}, /* loads libcurl when the first request is sent */
-    {"wasi:sockets/ip-name-lookup", {NULL}},
+    const char *interface; /* begins the names of imported or exported ones */
+    bool dynamic;          /* it loads libraries when they are needed */
+    const char *library;   /* which it has in it; NULL: none */
+} needs[] = {
+    {"wasi:http/outgoing-handler@", true, NULL},            /* libcurl */
+    {"wasi:sockets/ip-name-lookup@", true, NULL},           /* those that nsswitch.conf names */
+    {"wasi:http/incoming-handler@", false, "-l:libuv_a.a"}, /* of the server before it (golem_http_handler) */
 };
-
-/* The server before a handler (golem_http_handler) has libuv in it. */
-static const char handler[] = "wasi:http/incoming-handler";
-static const char *const handler_libraries[] = {"-l:libuv_a.a", NULL};
 
 enum { IMAGE_ALIGNMENT = 4096 };
 
@@ -58,24 +57,19 @@ static enum ga_status write_equations(const struct ga_buf *defsyms, const char *
     return status;
 }
 
-static bool begins_with(struct slice name, const char *interface)
+static bool begins_with(struct slice name, const char *text)
 {
-    size_t size = strlen(interface);
-    return name.size >= size && memcmp(name.data, interface, size) == 0;
+    size_t size = strlen(text);
+    return name.size >= size && memcmp(name.data, text, size) == 0;
 }
 
-static bool imports_from(const struct build_source *source, const char *interface)
+static bool has_interface(const struct plan *plan, const char *interface)
 {
-    for (uint32_t i = 0; i < source->plan->imports.count; i++)
-        if (begins_with(source->plan->imports.items[i].interface, interface))
+    for (uint32_t i = 0; i < plan->imports.count; i++)
+        if (begins_with(plan->imports.items[i].interface, interface))
             return true;
-    return false;
-}
-
-static bool exports_to(const struct build_source *source, const char *interface)
-{
-    for (uint32_t i = 0; i < source->plan->exports.count; i++)
-        if (begins_with(source->plan->exports.items[i].interface, interface))
+    for (uint32_t i = 0; i < plan->exports.count; i++)
+        if (begins_with(plan->exports.items[i].interface, interface))
             return true;
     return false;
 }
@@ -91,19 +85,16 @@ static void add(struct ga_arena *arena, word_list *words, const char *const *mor
 static void add_libraries(const struct build_source *source, word_list *words)
 {
     struct ga_arena *arena = source->arena;
-    bool is_static = !source->options->dynamic;
+    bool dynamic = source->options->dynamic;
     *GA_PUSH(arena, words) = source->tools->library;
-    for (size_t i = 0; i < sizeof dynamic / sizeof *dynamic; i++) {
-        if (!imports_from(source, dynamic[i].interface))
+    for (size_t i = 0; i < sizeof needs / sizeof *needs; i++) {
+        if (!has_interface(source->plan, needs[i].interface))
             continue;
-        add(arena, words, dynamic[i].libraries);
-        is_static = false;
+        dynamic = dynamic || needs[i].dynamic;
+        if (needs[i].library)
+            *GA_PUSH(arena, words) = needs[i].library;
     }
-    if (exports_to(source, handler))
-        add(arena, words, handler_libraries);
-    add(arena, words, libraries);
-    if (is_static)
-        *GA_PUSH(arena, words) = "-static";
+    add(arena, words, dynamic ? dynamic_libraries : static_libraries);
 }
 
 enum ga_status build_link(const struct build_source *source, const struct build_objects *objects,

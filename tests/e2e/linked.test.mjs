@@ -47,8 +47,8 @@ test('an executable is complete: it loads no library', () => {
     }
 });
 
-test('--dynamic: all libraries are shared ones, without those of interfaces that are not imported', () => {
-    const program = executable('hello', '--dynamic');
-    assert.deepEqual(libraries(program), ['libc.so.6', 'libsqlite3.so.0', 'libuuid.so.1']);
-    assert.equal(must(program, ['run']), 'Hello, world!');
+test('what loads the machine\'s libraries when it needs them has the machine\'s libc, and no more', () => {
+    for (const [name, ...options] of [['http'], ['sockets'], ['hello', '--dynamic']])
+        assert.deepEqual(libraries(executable(name, ...options)), ['libc.so.6', 'libm.so.6']);
+    assert.equal(must(executable('hello', '--dynamic'), ['run']), 'Hello, world!');
 });

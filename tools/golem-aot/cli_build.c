@@ -16,7 +16,7 @@ static const struct cli_option options[] = {
     {"--jobs", "N", "processes at a time (default: one for each processor)", cli_fits_number},
     {"--keep-c", "DIR", "leave the generated C there", NULL},
     {"--allow-missing", NULL, "imports that nothing serves trap when they are called", NULL},
-    {"--dynamic", NULL, "link with shared libraries only; default: with none, unless an import needs them", NULL},
+    {"--dynamic", NULL, "link with the shared libc, so that it can be preloaded; default: only if an import needs it", NULL},
     {"--quiet", NULL, "no progress", NULL},
     CLI_OPTION_FORMAT,
     {0},
