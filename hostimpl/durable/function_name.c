@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http_handler.h"
+
 /* A piece of the name. */
 struct piece {
     const char *text;
@@ -20,6 +22,13 @@ static bool starts_with(struct piece piece, const char *prefix)
     return piece.size >= strlen(prefix) && memcmp(piece.text, prefix, strlen(prefix)) == 0;
 }
 
+static const struct rt_export *find_virtual(struct piece interface, const char *prefix, struct piece name)
+{
+    const struct rt_export *export =
+        golem_component.http_handler ? golem_component.http_handler->virtual_export() : NULL;
+    return export && !*prefix && piece_is(interface, export->interface) && piece_is(name, export->name) ? export : NULL;
+}
+
 static const struct rt_export *find_export(struct piece interface, const char *prefix, struct piece name)
 {
     size_t prefix_size = strlen(prefix);
@@ -29,7 +38,7 @@ static const struct rt_export *find_export(struct piece interface, const char *p
             piece_is(name, export->name + prefix_size))
             return export;
     }
-    return NULL;
+    return find_virtual(interface, prefix, name);
 }
 
 /* "r.m" */

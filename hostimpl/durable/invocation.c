@@ -25,6 +25,7 @@
 #include "ga_utf8.h"
 #include "gate.h"
 #include "guest_resource.h"
+#include "http_handler.h"
 #include "io_random.h"
 #include "record.h"
 #include "trap.h"
@@ -112,6 +113,12 @@ static enum ga_status parse_request_args(struct plan *plan, const struct invocat
                                                  &plan->arena, plan->native, report);
 }
 
+/* http_handler.h */
+static bool is_virtual(const struct rt_export *export)
+{
+    return export && !export->call;
+}
+
 static enum ga_status plan_request(struct plan *plan, const struct invocation_request *request, struct ga_report *report)
 {
     if (!ga_utf8_valid((const uint8_t *)request->function, request->function_size))
@@ -122,6 +129,8 @@ static enum ga_status plan_request(struct plan *plan, const struct invocation_re
     status = parse_request_args(plan, request, report);
     if (status == GA_OK)
         status = guest_resource_check(plan->params, plan->native, &plan->arena, report);
+    if (status == GA_OK && is_virtual(plan->name.export))
+        status = golem_component.http_handler->check(plan->native, report);
     return status == GA_OK ? check_index(plan, report) : status;
 }
 
@@ -195,6 +204,37 @@ static enum gate_outcome run_export(struct plan *plan, const struct rt_export *e
     return outcome;
 }
 
+/* --- the virtual HTTP handler: a call of the component's own, between two of the host (http_handler.h) --- */
+
+struct virtual_call {
+    const void *request;
+    uint32_t params[2];
+};
+
+static void make_virtual(struct worker *worker, void *context)
+{
+    struct virtual_call *call = context;
+    golem_component.http_handler->make(worker, call->request, call->params, &STATE->invocation.response);
+}
+
+static enum gate_outcome run_virtual(struct worker *worker, struct plan *plan, bool resting, void *result_out)
+{
+    const struct rt_http_handler *handler = golem_component.http_handler;
+    struct virtual_call call = {.request = plan->native};
+    enum gate_outcome outcome = resting ? GATE_RETURNED : worker_gated(worker, make_virtual, &call);
+    if (outcome == GATE_RETURNED)
+        outcome = run_export(plan, handler->handle(), call.params, resting, NULL);
+    if (outcome == GATE_RETURNED && !handler->take(worker, STATE->invocation.response, &plan->arena, result_out))
+        outcome = GATE_TRAPPED;
+    return outcome;
+}
+
+static enum gate_outcome run_call(struct worker *worker, struct plan *plan, bool resting, void *result_out)
+{
+    return is_virtual(plan->name.export) ? run_virtual(worker, plan, resting, result_out)
+                                         : run_export(plan, plan->name.export, plan->native, resting, result_out);
+}
+
 static enum gate_outcome run_construct(struct worker *worker, struct plan *plan, bool resting)
 {
     uint32_t rep = 0;
@@ -227,7 +267,7 @@ static enum gate_outcome run_stages(struct worker *worker, struct plan *plan, bo
     enum gate_outcome outcome;
     uint32_t id;
     if (resting && state->stage == INVOCATION_CALL)
-        return run_export(plan, name->export, NULL, true, result_out);
+        return run_call(worker, plan, true, result_out);
     bool construct =
         name->constructor && name->export && !guest_resource_find(name->resource, name->key, name->key_size, &id);
     if (construct && (outcome = run_construct(worker, plan, resting)) != GATE_RETURNED)
@@ -237,7 +277,7 @@ static enum gate_outcome run_stages(struct worker *worker, struct plan *plan, bo
         set_self(plan, id);
     if (plan->params && guest_resource_lower(worker, plan->params, plan->native, &worker->abandoned) != GA_OK)
         return GATE_ABANDONED;
-    return name->export ? run_export(plan, name->export, plan->native, false, result_out) : run_drop(worker, plan);
+    return name->export ? run_call(worker, plan, false, result_out) : run_drop(worker, plan);
 }
 
 static void begin_invocation(uint64_t index, const char *key, size_t key_size)

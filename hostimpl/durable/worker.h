@@ -55,6 +55,7 @@ struct invocation_state {
     uint64_t invoked_index; /* its ExportedFunctionInvoked */
     const struct rt_export *export;
     struct cabi_call call;
+    uint32_t response; /* of the virtual HTTP handler: what collects it (http_handler.h) */
     char key[GA_MAX_IDEMPOTENCY_KEY_BYTES + 1];
 };
 

@@ -8,6 +8,7 @@
 #include "ga_assert.h"
 #include "http_handler.h"
 #include "serve_pool.h"
+#include "serve_virtual.h"
 #include "serve_worker.h"
 
 /*
@@ -263,4 +264,9 @@ static int serve_verb(struct exe_options *options, int count, char **words)
 
 const struct rt_http_handler golem_http_handler = {
     .serve = serve_verb,
+    .handle = find_handle,
+    .virtual_export = serve_virtual_export,
+    .check = serve_virtual_check,
+    .make = serve_virtual_make,
+    .take = serve_virtual_take,
 };

@@ -10,6 +10,7 @@
  *   /trickle?MS       five lines, so long apart
  *   /delay?MS         an answer after so long
  *   /late?MS          an answer, and work for so long after it
+ *   /grind?N          N dots, each after some computing and a look at the clock, then the body
  *   /trailers         a body with trailers
  *   /ignore           an answer before the body is read
  *   /log              a line to stdout and one to stderr
@@ -88,6 +89,22 @@ static uint32_t trailers_of(uint32_t body)
     return !result.bytes[16] && result.bytes[24] ? http_word(&result, 28) : 0;
 }
 
+/* False: the body failed. */
+static bool copy_body(uint32_t stream, const struct http_reply *reply)
+{
+    struct http_area result;
+    bool written = true;
+    while (written) {
+        io_blocking_read(stream, 65536, &result);
+        if (result.bytes[0])
+            break;
+        void *bytes = (void *)http_word(&result, 4);
+        written = http_reply_write(reply, bytes, http_word(&result, 8));
+        free(bytes);
+    }
+    return !result.bytes[0] || result.bytes[4] == 1;
+}
+
 static void echo(uint32_t request, uint32_t outparam, uint32_t number)
 {
     struct http_area result;
@@ -98,17 +115,7 @@ static void echo(uint32_t request, uint32_t outparam, uint32_t number)
     http_incoming_body_stream(body, &result);
     uint32_t stream = http_word(&result, 4);
     http_reply_begin(&reply, outparam, 200);
-    for (;;) {
-        io_blocking_read(stream, 65536, &result);
-        if (result.bytes[0])
-            break;
-        void *bytes = (void *)http_word(&result, 4);
-        bool written = http_reply_write(&reply, bytes, http_word(&result, 8));
-        free(bytes);
-        if (!written)
-            break;
-    }
-    if (result.bytes[0] && result.bytes[4] == 0) { /* the body failed: so does the response */
+    if (!copy_body(stream, &reply)) { /* the body failed: so does the response */
         fprintf(stderr, "handler: the body is incomplete\n");
         io_output_drop(reply.stream);
         http_outgoing_body_drop(reply.body);
@@ -200,6 +207,24 @@ static void late(uint32_t request, uint32_t outparam, uint32_t number)
     (void)request;
     answer(outparam, 200, "early\n");
     sleep_ms(number);
+}
+
+static void grind(uint32_t request, uint32_t outparam, uint32_t number)
+{
+    struct http_area result;
+    struct http_reply reply = {0};
+    http_reply_begin(&reply, outparam, 200);
+    for (uint32_t i = 0; i < number; i++) {
+        for (volatile unsigned k = 0; k < 2000000; k++)
+            ;
+        clock_now();
+        http_reply_write(&reply, ".", 1);
+    }
+    http_request_consume(request, &result);
+    uint32_t body = http_word(&result, 4);
+    http_incoming_body_stream(body, &result);
+    copy_body(http_word(&result, 4), &reply);
+    http_reply_end(&reply, 0);
 }
 
 static void send_trailers(uint32_t request, uint32_t outparam, uint32_t number)
@@ -307,7 +332,7 @@ static const struct {
 } routes[] = {
     {"/hello", hello},       {"/request", show_request}, {"/echo", echo},           {"/count", count},
     {"/status", status},     {"/sized", sized},          {"/short", too_short},     {"/big", big},
-    {"/trickle", trickle},   {"/delay", delay},          {"/late", late},           {"/trailers", send_trailers},
+    {"/trickle", trickle},   {"/delay", delay},          {"/late", late},           {"/grind", grind},         {"/trailers", send_trailers},
     {"/ignore", hello},      {"/log", log_lines},        {"/flood", flood},         {"/none", none},
     {"/error", error},       {"/incomplete", incomplete}, {"/trap", trap_at_once},  {"/trap-late", trap_late},
     {"/loop", loop_at_once}, {"/loop-late", loop_late},  {"/exit", end},

@@ -45,6 +45,7 @@ IO_STREAMS("[resource-drop]output-stream") void io_output_drop(uint32_t stream);
 IO_ERROR("[resource-drop]error") void io_error_drop(uint32_t error);
 IO_POLL("[method]pollable.block") void io_pollable_block(uint32_t pollable);
 IO_POLL("[resource-drop]pollable") void io_pollable_drop(uint32_t pollable);
+CLOCK("now") uint64_t clock_now(void);
 CLOCK("subscribe-duration") uint32_t clock_subscribe_duration(uint64_t nanoseconds);
 
 struct http_area {
