@@ -437,6 +437,10 @@ static size_t on_write(char *data, size_t unit, size_t count, void *context)
 {
     struct io_http_exchange *exchange = context;
     size_t size = unit * count, there = exchange->body.size - exchange->body_at;
+    if (exchange->stage == STAGE_HEADER) {
+        fail(exchange, IO_HTTP_PROTOCOL, "a body before the final response");
+        return 0;
+    }
     if (there > 0 && there + size > IO_HTTP_BUFFER_BYTES) {
         exchange->body_paused = true;
         exchange->deadline_ns = never;
@@ -624,7 +628,7 @@ static void take_results(void)
         if (code != CURLE_OK)
             fail_by_curl(exchange, code);
         else if (exchange->answered == 0)
-            fail(exchange, IO_HTTP_PROTOCOL, "no final response");
+            fail(exchange, IO_HTTP_TERMINATED, "no final response");
         finish_transfer(exchange);
     }
 }
