@@ -52,6 +52,7 @@ static uint32_t code_of(int status)
 {
     switch (status) {
     case EAI_AGAIN:
+    case EAI_SYSTEM:
         return WASI_SOCKETS_NETWORK_ERROR_CODE_TEMPORARY_RESOLVER_FAILURE;
     case EAI_FAIL:
         return WASI_SOCKETS_NETWORK_ERROR_CODE_PERMANENT_RESOLVER_FAILURE;

@@ -9,6 +9,7 @@
  *   local N, remote N, listening N, family N, shutdown N receive|send|both
  *   set N OPTION VALUE, get N OPTION        backlog, keep-alive, idle, interval, count, hops, receive-buffer, send-buffer
  *   write N TEXT                            blocking-write-and-flush; put N TEXT: check-write and write; fill N BYTES: as much as is permitted
+ *   say N TEXT                              writes it, and reads what comes back; invalid-state if it has no streams
  *   blast N BYTES                           so many, waiting for permits; check-write N, overwrite N, flush N, blocking-flush N
  *   read N SIZE                             blocking-read; try-read N SIZE; drain N: until the end, how many bytes and how it ended
  *   wait N in|out|socket MS                 polls beside a timer: "ready" or "timeout"
@@ -644,6 +645,19 @@ static const char *read_text(const struct words *words)
     return say_bytes(result);
 }
 
+static const char *say_text(const struct words *words)
+{
+    struct slot *slot = slot_of(words);
+    struct stream_bytes_result heard;
+    if (slot->output == 0)
+        return "invalid-state";
+    const char *written = write_text(words);
+    if (!is_ok(written))
+        return written;
+    input_blocking_read(slot->input, 1 << 16, &heard);
+    return say_bytes(heard);
+}
+
 static const char *try_read(const struct words *words)
 {
     struct stream_bytes_result result;
@@ -881,7 +895,7 @@ static const struct {
     {"accept", accept_one}, {"try-accept", try_accept}, {"local", local}, {"remote", remote},
     {"listening", listening}, {"family", family}, {"shutdown", shut_down}, {"set", set}, {"get", get},
     {"write", write_text}, {"check-write", check_write}, {"put", put}, {"overwrite", overwrite}, {"fill", fill},
-    {"blast", blast}, {"flush", flush}, {"blocking-flush", blocking_flush}, {"read", read_text},
+    {"say", say_text}, {"blast", blast}, {"flush", flush}, {"blocking-flush", blocking_flush}, {"read", read_text},
     {"try-read", try_read}, {"drain", drain}, {"wait", wait_one}, {"drop", drop_all}, {"drop-input", drop_input},
     {"drop-output", drop_output}, {"forget", forget}, {"stream", stream}, {"check-send", check_send},
     {"send", send_text}, {"flood", flood}, {"receive", receive}, {"try-receive", try_receive},
