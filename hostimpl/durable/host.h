@@ -75,7 +75,8 @@ const struct worker_environment *worker_environment(struct worker *worker);
 const char *worker_name(struct worker *worker);
 const char *worker_component_id(struct worker *worker); /* UUID text */
 bool worker_is_ephemeral(struct worker *worker);
-bool worker_is_command(struct worker *worker); /* `run`: stdio, files and clocks are the process's own */
+/* `run` of nothing that is recorded: stdio, files and clocks are the process's own. */
+bool worker_is_command(struct worker *worker);
 
 /*
  * Open files. A host resource may have one, by its rep; it is in every checkpoint, and open again after a restore,

@@ -95,14 +95,14 @@ bool worker_is_ephemeral(struct worker *worker)
 
 bool worker_is_command(struct worker *worker)
 {
-    return worker->config->command;
+    return worker->config->command && !worker->store;
 }
 
 /* A worker's private directory under both names that programs look for (Golem does the same). */
 const struct worker_preopen *worker_preopens(struct worker *worker, uint32_t *count_out)
 {
     static struct worker_preopen own[2];
-    if (worker->config->command) {
+    if (worker_is_command(worker)) {
         *count_out = worker->config->preopen_count;
         return worker->config->preopens;
     }

@@ -404,7 +404,7 @@ void wasi_io_streams_output_stream_check_write(struct worker *worker, uint32_t s
 /* WASI, "write": more than the last check-write permitted is a trap. A stream that has ended says that instead. */
 static void use_permit(struct worker *worker, struct wasi_output_stream *stream, uint64_t size)
 {
-    if (stream->closed || stream->ops->unasked)
+    if (stream->closed)
         return;
     if (size > stream->permit)
         worker_trap(worker, "write of %llu bytes, but check-write permitted %llu", (unsigned long long)size,
@@ -425,7 +425,9 @@ static void write_contents(struct worker *worker, const struct call *call, uint3
 void wasi_io_streams_output_stream_write(struct worker *worker, uint32_t self, struct cabi_list contents,
                                          struct result_void_wasi_io_streams_stream_error *result_out)
 {
-    use_permit(worker, get_output(worker, self), contents.count);
+    struct wasi_output_stream *stream = get_output(worker, self);
+    if (!stream->ops->unasked)
+        use_permit(worker, stream, contents.count);
     write_contents(worker, &call_write, self, contents, result_out);
 }
 
