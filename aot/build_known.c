@@ -92,9 +92,14 @@ const char *build_known_find(struct ga_arena *arena, const struct build_options 
     return found;
 }
 
-static bool is_settled(const struct stat *info, struct timespec began)
+/* A line for a file that has not changed lately; false: it cannot be trusted. */
+static bool add_settled(struct ga_buf *text, const char *path, struct timespec began)
 {
-    return info->st_ctim.tv_sec < began.tv_sec - SETTLED_S;
+    struct stat info;
+    if (path[0] != '/' || strchr(path, '\n') || stat(path, &info) != 0 || info.st_ctim.tv_sec >= began.tv_sec - SETTLED_S)
+        return false;
+    print_line(text, &info, path);
+    return true;
 }
 
 void build_known_note(struct ga_arena *arena, struct build_cache *cache, const struct build_tools *tools,
@@ -105,16 +110,10 @@ void build_known_note(struct ga_arena *arena, struct build_cache *cache, const s
     struct stat info;
     char real[PATH_MAX];
     const char *note = note_path(arena, options), *temporary = build_cache_temporary(cache, arena, ".known");
-    bool good = note && realpath(options->input, real) && stat(real, &info) == 0 && is_settled(&info, began);
-    if (good)
-        print_line(&text, &info, real);
-    for (uint32_t i = 0; good && i < tools->files.count; i++) {
-        const char *path = tools->files.items[i];
-        good = path[0] == '/' && !strchr(path, '\n') && stat(path, &info) == 0 && is_settled(&info, began);
-        print_line(&text, &info, path);
-    }
-    good = good && !strchr(real, '\n') && !strchr(executable, '\n') && stat(executable, &info) == 0;
-    if (good) {
+    bool good = note && realpath(options->input, real) && add_settled(&text, real, began);
+    for (uint32_t i = 0; good && i < tools->files.count; i++)
+        good = add_settled(&text, tools->files.items[i], began);
+    if (good && !strchr(executable, '\n') && stat(executable, &info) == 0) {
         print_line(&text, &info, executable);
         if (build_file_write(temporary, text.data, text.size, &unused) == GA_OK)
             (void)rename(temporary, note);

@@ -9,11 +9,12 @@ import { build, executable, golemAot, guest, must } from '../harness.mjs';
 /** The objects of host interfaces that the runtime library offers, by their sources: "wasi-cli-exit" is interface exit of wit/wasi-cli.wit. */
 const offered = new Set(readdirSync(join(build, 'gen/host')).map((file) => file.replace(/\.c$/, '')));
 
-/** Those among them that were taken into an executable. */
-function taken(program) {
-    const sources = must('readelf', ['--syms', '--wide', program]).split('\n').filter((line) => / FILE +LOCAL /.test(line));
-    return sources.map((line) => line.trim().split(/\s+/).at(-1).replace(/\.c$/, '')).filter((name) => offered.has(name)).sort();
-}
+/** The sources of all that is in an executable, without ".c". */
+const sources = (program) => must('readelf', ['--syms', '--wide', program]).split('\n').filter((line) => / FILE +LOCAL /.test(line))
+    .map((line) => line.trim().split(/\s+/).at(-1).replace(/\.c$/, ''));
+
+/** The host interfaces among them. */
+const taken = (program) => sources(program).filter((name) => offered.has(name)).sort();
 
 /** The interfaces that a component imports, "wasi:cli/exit@0.2.12" as "wasi-cli-exit". */
 function imported(component) {
@@ -37,6 +38,7 @@ test('a component without imports gets no host interface', () => {
 test('a command gets what it imports, what that is made of, and nothing else', () => {
     const imports = imported(guest('hello')), has = taken(executable('hello'));
     assert.ok(has.includes('wasi-cli-exit') && has.includes('wasi-filesystem-types'));
+    assert.deepEqual(sources(executable('hello')).filter((name) => /http|curl|socket|serve|loop/.test(name)), []);
     assert.deepEqual(has.filter((name) => !imports.includes(name)), ['recorded-values'], 'times of files, as the oplog has them');
 });
 
