@@ -136,6 +136,8 @@ void **host_resource_live(struct worker *worker, uint32_t rep); /* the live part
 /* While true, no checkpoint is taken: the live part is in a state that cannot be made again (an open socket, an exchange
  * under way). Of this process: gone after a restore, as the live part is, and when the resource is dropped. */
 void host_resource_forbid_checkpoints(struct worker *worker, uint32_t rep, bool forbid);
+/* Whether one is in such a state: this process is the only one that can go on with it. */
+bool host_resources_need_process(struct worker *worker);
 /* Memory for records to point to, zeroed, in every checkpoint too. NULL: there is no more. Freed with the same size. */
 void *host_memory_new(struct worker *worker, size_t size);
 void host_memory_free(struct worker *worker, void *memory, size_t size);

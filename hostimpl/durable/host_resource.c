@@ -49,6 +49,11 @@ void host_resource_forbid_checkpoints(struct worker *worker, uint32_t rep, bool 
     slot->forbids = forbid;
 }
 
+bool host_resources_need_process(struct worker *worker)
+{
+    return worker->live_forbidding > 0;
+}
+
 static void grow(struct host_resource_table *table)
 {
     uint32_t capacity = table->capacity ? 2 * table->capacity : FIRST_CAPACITY;

@@ -113,12 +113,12 @@ static uint64_t wall_time_after(uint64_t ns)
 }
 
 /* A durable worker blocks: suspended, which does not return, or committed. What answers soon saves the commit. Whoever
- * runs a command waits for it. */
+ * runs a command waits for it, and so does a worker that would lose a connection. */
 static void wait_durably(struct wait *wait)
 {
     uint64_t now = io_clock_monotonic_ns();
     uint64_t left = wait->deadline_ns > now ? wait->deadline_ns - now : 0;
-    bool sleeps = wait->fd_count == 0 && !worker_is_command(wait->worker);
+    bool sleeps = wait->fd_count == 0 && !worker_is_command(wait->worker) && !host_resources_need_process(wait->worker);
     if (sleeps && wait->deadline_ns != IO_CLOCK_NEVER && left >= suspend_ns)
         durable_suspend(wait->worker, wall_time_after(left));
     if (left < commit_ns)

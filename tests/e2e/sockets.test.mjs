@@ -470,3 +470,14 @@ test('a worker that holds a connection takes no checkpoint, until it is gone', a
     assert.equal((await next.session.end()).status, 0);
     worker.verify();
 });
+
+test('a worker that sleeps for long is suspended, unless it would lose a connection by that', async (t) => {
+    const port = await serverOf(t, () => {});
+    for (const [name, line, suspended] of [['bound', 'bind 0 127.0.0.1 0', true], ['connected', `connect 0 127.0.0.1 ${port}`, false]]) {
+        const worker = new Worker(program, join(scratch(t), 'data'), name), session = worker.session(t);
+        await new Guest(session).ok('tcp4 0', line);
+        const asleep = session.ask(`${API}.{step}("nap 60000")`).catch((error) => error.message);
+        const first = await Promise.race([asleep, pause(suspended ? 20000 : 500, 'still asleep', { ref: !suspended })]);
+        assert.match(first, suspended ? /sleeps for \d+ ms/ : /still asleep/);
+    }
+});

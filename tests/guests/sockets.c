@@ -16,6 +16,7 @@
  *   drop N, drop-input N, drop-output N, forget N (the socket, before its streams)
  *   stream N [ADDRESS PORT]                 check-send N; send N TEXT [ADDRESS PORT]; flood N COUNT; receive N MAX, try-receive N MAX
  *   resolve NAME, race NAME MS              all addresses; polls the lookup beside a timer, and says which was ready
+ *   nap MS                                  sleeps
  *   crowd KIND COUNT                        makes sockets until there are so many, or none more can be had; disperse
  *
  * An address has four or eight numbers: 127.0.0.1, 0:0:0:0:0:0:0:1.
@@ -854,6 +855,12 @@ static const char *race(const struct words *words)
     return first ? "the lookup" : "the timer";
 }
 
+static const char *nap(const struct words *words)
+{
+    wait_for(clock_subscribe(strtoull(words->at[1], NULL, 10) * 1000000));
+    return "ok";
+}
+
 /* --- crowds --- */
 
 static const char *gather(const struct words *words)
@@ -899,7 +906,7 @@ static const struct {
     {"try-read", try_read}, {"drain", drain}, {"wait", wait_one}, {"drop", drop_all}, {"drop-input", drop_input},
     {"drop-output", drop_output}, {"forget", forget}, {"stream", stream}, {"check-send", check_send},
     {"send", send_text}, {"flood", flood}, {"receive", receive}, {"try-receive", try_receive},
-    {"resolve", resolve}, {"race", race}, {"crowd", gather}, {"disperse", disperse},
+    {"resolve", resolve}, {"race", race}, {"nap", nap}, {"crowd", gather}, {"disperse", disperse},
 };
 
 static const char *run(struct guest_string line)

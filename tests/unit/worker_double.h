@@ -315,6 +315,14 @@ void host_resource_forbid_checkpoints(struct worker *worker, uint32_t rep, bool 
     double_resource(rep)->forbids = forbid;
 }
 
+bool host_resources_need_process(struct worker *worker)
+{
+    for (size_t i = 0; i < sizeof worker->resources / sizeof *worker->resources; i++)
+        if (worker->resources[i].forbids)
+            return true;
+    return false;
+}
+
 void host_resource_set_parent(struct worker *worker, uint32_t child_rep, uint32_t parent_rep)
 {
     (void)worker;
