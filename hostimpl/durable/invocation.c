@@ -224,7 +224,7 @@ static enum gate_outcome run_virtual(struct worker *worker, struct plan *plan, b
     enum gate_outcome outcome = resting ? GATE_RETURNED : worker_gated(worker, make_virtual, &call);
     if (outcome == GATE_RETURNED)
         outcome = run_export(plan, handler->handle(), call.params, resting, NULL);
-    if (outcome == GATE_RETURNED && !handler->take(worker, STATE->invocation.response, &plan->arena, result_out))
+    if (outcome == GATE_RETURNED && !handler->take(worker, STATE->invocation.response, &plan->result, result_out))
         outcome = GATE_TRAPPED;
     return outcome;
 }
