@@ -25,14 +25,18 @@
 
 #include "ga_assert.h"
 
-/* Large pages halve the cost of writing long chunks, and cost short commits nothing against their sync. */
+/*
+ * oplog.place orders the chunks of a worker and tells workers apart (store_sqlite.c). It is the rowid, because SQLite compares
+ * keys of any other kind by reading whole rows, and a chunk may have megabytes.
+ *
+ * Large pages halve the cost of writing long chunks, and cost short commits nothing against their sync. */
 static const char SCHEMA[] =
     "PRAGMA page_size = 16384; PRAGMA application_id = %d; PRAGMA user_version = %d;"
-    "CREATE TABLE worker(id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL,"
+    "CREATE TABLE worker(number INTEGER PRIMARY KEY, id INTEGER NOT NULL UNIQUE, name TEXT NOT NULL UNIQUE, epoch INTEGER NOT NULL,"
     " component_id TEXT NOT NULL, component_hash TEXT NOT NULL, created_at INTEGER NOT NULL);"
-    "CREATE TABLE oplog(worker INTEGER NOT NULL, first_idx INTEGER NOT NULL, count INTEGER NOT NULL,"
-    " epoch INTEGER NOT NULL, hash INTEGER NOT NULL, size INTEGER NOT NULL, data BLOB NOT NULL,"
-    " PRIMARY KEY(worker, first_idx)) WITHOUT ROWID;"
+    "CREATE TABLE oplog(place INTEGER PRIMARY KEY, worker INTEGER NOT NULL, first_idx INTEGER NOT NULL,"
+    " count INTEGER NOT NULL, epoch INTEGER NOT NULL, hash INTEGER NOT NULL, size INTEGER NOT NULL,"
+    " data BLOB NOT NULL);"
     "CREATE TABLE invocation(worker INTEGER NOT NULL, key TEXT NOT NULL, invoked_idx INTEGER NOT NULL,"
     " completed_idx INTEGER NOT NULL, PRIMARY KEY(worker, key)) WITHOUT ROWID;"
     "CREATE TABLE promise(component_id TEXT NOT NULL, worker TEXT NOT NULL, idx INTEGER NOT NULL,"

@@ -6,7 +6,7 @@
 /* What a database of ours is told by: PRAGMA application_id and user_version. */
 enum {
     STORE_APPLICATION_ID = 0x476f6c6d, /* "Golm" */
-    STORE_SCHEMA_VERSION = 2           /* 1 had larger oplog entries */
+    STORE_SCHEMA_VERSION = 3           /* 1 had larger oplog entries, 2 no places */
 };
 
 /*

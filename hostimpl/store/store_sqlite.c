@@ -13,7 +13,8 @@
  *
  * Invariants
  *  1. A worker's row exists if and only if its first chunk does: both are written by the first commit.
- *  2. A worker's chunks, in order of first_idx, have no gaps and no overlaps, from entry 1 on.
+ *  2. A worker's chunks, in order of first_idx, have no gaps and no overlaps, from entry 1 on. Their places are the worker's
+ *     number and first_idx in one integer.
  *  3. oplog.hash is the chain hash after the chunk's last entry (durable/oplog.c says how it is made).
  *  4. invocation holds nothing that the oplog does not say; it is there so that a key is found without reading.
  */
@@ -53,16 +54,15 @@ static const char *const SETTINGS =
     X(COMMIT, "COMMIT")                                                                                               \
     X(ROLLBACK, "ROLLBACK")                                                                                           \
     X(WORKER_FIND, "SELECT id, epoch, component_id, component_hash, created_at FROM worker WHERE name = ?1")          \
-    X(WORKER_INSERT, "INSERT INTO worker VALUES(?1, ?2, ?3, ?4, ?5, ?6)")                                             \
+    X(WORKER_NUMBER, "SELECT number FROM worker WHERE id = ?1")                                                       \
+    X(WORKER_INSERT, "INSERT INTO worker VALUES(NULL, ?1, ?2, ?3, ?4, ?5, ?6)")                                       \
     X(WORKER_CLAIM, "UPDATE worker SET epoch = ?2 WHERE id = ?1 AND epoch < ?2")                                      \
     X(WORKER_EPOCH, "SELECT epoch FROM worker WHERE id = ?1")                                                         \
-    X(CHUNK_LAST, "SELECT first_idx, count, hash FROM oplog WHERE worker = ?1 ORDER BY first_idx DESC LIMIT 1")       \
-    X(CHUNK_AT, "SELECT first_idx, count, hash FROM oplog WHERE worker = ?1 AND first_idx <= ?2"                      \
-                " ORDER BY first_idx DESC LIMIT 1")                                                                   \
-    X(CHUNK_INSERT, "INSERT INTO oplog VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")                                           \
-    X(CHUNK_CUT, "DELETE FROM oplog WHERE worker = ?1 AND first_idx >= ?2")                                           \
-    X(CHUNK_READ, "SELECT first_idx, count, epoch, hash, size, data FROM oplog WHERE worker = ?1 AND first_idx >= ?2" \
-                  " ORDER BY first_idx")                                                                              \
+    X(CHUNK_AT, "SELECT first_idx, count, hash FROM oplog WHERE place BETWEEN ?1 AND ?2 ORDER BY place DESC LIMIT 1") \
+    X(CHUNK_INSERT, "INSERT INTO oplog VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")                                       \
+    X(CHUNK_CUT, "DELETE FROM oplog WHERE place BETWEEN ?1 AND ?2")                                                   \
+    X(CHUNK_READ, "SELECT first_idx, count, epoch, hash, size, data FROM oplog WHERE place BETWEEN ?1 AND ?2"         \
+                  " ORDER BY place")                                                                                  \
     X(INVOCATION_PUT, "INSERT INTO invocation VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET"                       \
                       " completed_idx = excluded.completed_idx")                                                      \
     X(INVOCATION_FIND, "SELECT invoked_idx, completed_idx FROM invocation WHERE worker = ?1 AND key = ?2")            \
@@ -105,6 +105,7 @@ struct store_sqlite {
     struct store store;
     sqlite3 *database;
     int directory_fd;
+    uint64_t known_id, known_number; /* of the worker that was asked for last */
     struct open_worker *workers;
     sqlite3_stmt *statements[STATEMENT_COUNT]; /* prepared when first used */
     char directory[];
@@ -200,8 +201,45 @@ static int begin(struct store_sqlite *store)
 /* SQLite has rolled back by itself after some errors; then this one has nothing to do. */
 static void rollback(struct store_sqlite *store)
 {
+    store->known_id = 0; /* it may have come into being just now */
     if (!sqlite3_get_autocommit(store->database))
         (void)run(store, statement(store, STATEMENT_ROLLBACK));
+}
+
+/* --- places of chunks --- */
+
+enum { INDEX_BITS = 40 };
+#define MAX_INDEX ((1ull << INDEX_BITS) - 1)
+#define MAX_NUMBER ((1ull << (63 - INDEX_BITS)) - 1)
+
+/* 0 if there is no such worker; *code_out says if SQLite cannot tell. */
+static uint64_t number_of(struct store_sqlite *store, uint64_t worker_id, int *code_out)
+{
+    *code_out = SQLITE_OK;
+    if (store->known_id == worker_id)
+        return store->known_number;
+    sqlite3_stmt *stmt = statement(store, STATEMENT_WORKER_NUMBER);
+    bind_u64(stmt, 1, worker_id);
+    int code = row(store, stmt);
+    if (code != SQLITE_ROW) {
+        *code_out = code == SQLITE_DONE ? SQLITE_OK : code;
+        return 0;
+    }
+    store->known_id = worker_id;
+    store->known_number = column_u64(stmt, 0);
+    sqlite3_reset(stmt);
+    return store->known_number;
+}
+
+/* ?1 and ?2: the places of entries first to last of the worker. */
+static int bind_places(struct store_sqlite *store, sqlite3_stmt *stmt, uint64_t worker_id, uint64_t first,
+                       uint64_t last)
+{
+    int code;
+    uint64_t number = number_of(store, worker_id, &code);
+    bind_u64(stmt, 1, number << INDEX_BITS | (first < MAX_INDEX ? first : MAX_INDEX));
+    bind_u64(stmt, 2, number << INDEX_BITS | (last < MAX_INDEX ? last : MAX_INDEX));
+    return code;
 }
 
 /* --- workers --- */
@@ -236,9 +274,10 @@ static void copy_text(char *out, size_t size, sqlite3_stmt *stmt, int column)
 static enum ga_status read_last(struct store_sqlite *store, const char *name, struct store_worker *out,
                                 struct ga_report *report)
 {
-    sqlite3_stmt *stmt = statement(store, STATEMENT_CHUNK_LAST);
-    bind_u64(stmt, 1, out->id);
-    int code = row(store, stmt);
+    sqlite3_stmt *stmt = statement(store, STATEMENT_CHUNK_AT);
+    int code = bind_places(store, stmt, out->id, 1, MAX_INDEX);
+    if (code == SQLITE_OK)
+        code = row(store, stmt);
     if (code == SQLITE_DONE)
         return ga_report_set(report, GA_CORRUPT, "%s: worker \"%s\", entry 1: its oplog is gone", store->directory,
                              name);
@@ -420,6 +459,7 @@ static enum ga_status worker_directory(struct store *base, const char *name, int
 
 static int insert_worker(struct store_sqlite *store, const struct open_worker *worker)
 {
+    store->known_id = 0;
     sqlite3_stmt *stmt = statement(store, STATEMENT_WORKER_INSERT);
     bind_u64(stmt, 1, worker->worker.id);
     bind_text(stmt, 2, worker->name);
@@ -436,7 +476,11 @@ static enum ga_status hold_epoch(struct store_sqlite *store, struct open_worker 
     int code;
     if (!worker->exists) {
         code = insert_worker(store, worker);
-        return code == SQLITE_OK ? GA_OK : fail(store, report, code, "create worker \"%s\"", worker->name);
+        if (code != SQLITE_OK)
+            return fail(store, report, code, "create worker \"%s\"", worker->name);
+        if ((uint64_t)sqlite3_last_insert_rowid(store->database) > MAX_NUMBER)
+            return ga_report_set(report, GA_LIMIT, "%s: too many workers (limit is %llu)", store->directory, MAX_NUMBER);
+        return GA_OK;
     }
     sqlite3_stmt *stmt = statement(store, worker->claimed ? STATEMENT_WORKER_EPOCH : STATEMENT_WORKER_CLAIM);
     bind_u64(stmt, 1, worker->worker.id);
@@ -462,14 +506,15 @@ static enum ga_status hold_epoch(struct store_sqlite *store, struct open_worker 
 static int insert_chunk(struct store_sqlite *store, uint64_t worker_id, const struct store_chunk *chunk)
 {
     sqlite3_stmt *stmt = statement(store, STATEMENT_CHUNK_INSERT);
-    bind_u64(stmt, 1, worker_id);
-    bind_u64(stmt, 2, chunk->first_index);
-    bind_u64(stmt, 3, chunk->count);
-    bind_u64(stmt, 4, chunk->epoch);
-    bind_u64(stmt, 5, chunk->hash);
-    bind_u64(stmt, 6, chunk->size);
-    sqlite3_bind_blob64(stmt, 7, chunk->data, chunk->size, SQLITE_STATIC);
-    return run(store, stmt);
+    int code = bind_places(store, stmt, worker_id, chunk->first_index, 0);
+    bind_u64(stmt, 2, worker_id);
+    bind_u64(stmt, 3, chunk->first_index);
+    bind_u64(stmt, 4, chunk->count);
+    bind_u64(stmt, 5, chunk->epoch);
+    bind_u64(stmt, 6, chunk->hash);
+    bind_u64(stmt, 7, chunk->size);
+    sqlite3_bind_blob64(stmt, 8, chunk->data, chunk->size, SQLITE_STATIC);
+    return code == SQLITE_OK ? run(store, stmt) : code;
 }
 
 static int put_invocation(struct store_sqlite *store, uint64_t worker_id, const struct store_invocation *invocation)
@@ -510,6 +555,7 @@ static enum ga_status commit(struct store *base, uint64_t worker_id, const struc
     struct store_sqlite *store = self(base);
     struct open_worker *worker = open_worker(store, worker_id);
     GA_ASSERT(worker->exists || (commit->chunk && commit->chunk->first_index == 1));
+    GA_ASSERT(!commit->chunk || commit->chunk->first_index <= MAX_INDEX);
     uint64_t first = commit->chunk ? commit->chunk->first_index : 0;
     uint64_t last = commit->chunk ? first + commit->chunk->count - 1 : 0;
     int code = begin(store);
@@ -537,9 +583,9 @@ static int write_cut(struct store_sqlite *store, uint64_t worker_id, uint64_t fi
 {
     uint64_t last_index = shorter ? shorter->first_index + shorter->count - 1 : first_index - 1;
     sqlite3_stmt *stmt = statement(store, STATEMENT_CHUNK_CUT);
-    bind_u64(stmt, 1, worker_id);
-    bind_u64(stmt, 2, first_index);
-    int code = run(store, stmt);
+    int code = bind_places(store, stmt, worker_id, first_index, MAX_INDEX);
+    if (code == SQLITE_OK)
+        code = run(store, stmt);
     if (code == SQLITE_OK && shorter)
         code = insert_chunk(store, worker_id, shorter);
     static const enum statement FOLLOWING[] = {STATEMENT_INVOCATION_CUT, STATEMENT_INVOCATION_REOPEN};
@@ -582,9 +628,9 @@ static enum ga_status find_chunk(struct store_sqlite *store, uint64_t worker_id,
 {
     char label[600];
     sqlite3_stmt *stmt = statement(store, STATEMENT_CHUNK_AT);
-    bind_u64(stmt, 1, worker_id);
-    bind_u64(stmt, 2, index);
-    int code = row(store, stmt);
+    int code = bind_places(store, stmt, worker_id, 1, index);
+    if (code == SQLITE_OK)
+        code = row(store, stmt);
     if (code == SQLITE_DONE)
         return GA_NOT_FOUND;
     if (code != SQLITE_ROW)
@@ -607,9 +653,8 @@ static enum ga_status read_start(struct store *base, uint64_t worker_id, uint64_
     if (!stmt)
         return fail(store, report, SQLITE_ERROR, "read the oplog");
     sqlite3_reset(stmt);
-    bind_u64(stmt, 1, worker_id);
-    bind_u64(stmt, 2, status == GA_OK ? chunk.first_index : from_index);
-    return GA_OK;
+    int code = bind_places(store, stmt, worker_id, status == GA_OK ? chunk.first_index : from_index, MAX_INDEX);
+    return code == SQLITE_OK ? GA_OK : fail(store, report, code, "read the oplog");
 }
 
 static enum ga_status read_next(struct store *base, struct store_chunk *chunk_out, struct ga_report *report)
