@@ -13,13 +13,8 @@
 
 uint64_t durable_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument)
 {
-    const struct oplog_kind_info *info = oplog_kind_info(kind);
-    if (worker->replaying)
-        return record_take_mark(worker, kind, argument);
-    record_go_live(worker, info->name);
-    struct oplog_value values[OPLOG_MAX_FIELDS] = {oplog_number(argument)};
-    GA_ASSERT(info->field_count <= 1);
-    return journal_append(&worker->journal, kind, values);
+    GA_ASSERT(oplog_kind_info(kind)->field_count <= 1);
+    return record_mark(worker, kind, (struct oplog_value[]){oplog_number(argument)});
 }
 
 void durable_value(struct worker *worker, const char *record_name, enum durability durability,
@@ -37,7 +32,7 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
 
 uint64_t durable_index(struct worker *worker)
 {
-    return worker->replaying ? worker->replay.position : journal_last_index(&worker->journal);
+    return worker_replaying(worker) ? worker->replay.position : journal_last_index(&worker->journal);
 }
 
 void durable_commit(struct worker *worker)

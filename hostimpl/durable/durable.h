@@ -60,6 +60,35 @@ void durable_batch_silent(struct worker *worker);
 /* Nothing more will come of the batch. To be called once for each begin, in replay too. */
 void durable_batch_end(struct worker *worker, uint64_t begin);
 
+/*
+ * Atomic regions: what was recorded between begin and end counts as a whole. A region of the invocation under way that was
+ * cut off happens again from its begin, behind a Jump. They may be nested; the outermost one counts. While one is open there are no
+ * checkpoints. One that an invocation leaves open is forgotten with its end.
+ */
+uint64_t durable_atomic_begin(struct worker *worker);
+void durable_atomic_end(struct worker *worker, uint64_t begin);
+
+/*
+ * The guest forgets all that came behind entry `index`, an entry of the invocation under way, and goes on from there: a
+ * Jump, and the worker is brought back as after a crash. Traps if there is no such entry. Returns in replay only, where it is
+ * nothing.
+ */
+void durable_go_back(struct worker *worker, uint64_t index);
+
+/* Idempotence mode (on at first): off, a batch that was cut off is not repeated, but a trap. */
+bool durable_idempotent(struct worker *worker);
+void durable_set_idempotent(struct worker *worker, bool idempotent);
+
+/* The retry policy that the guest has set (ChangeRetryPolicy). Delays in nanoseconds. */
+struct durable_retry_policy {
+    uint64_t max_attempts, min_delay_ns, max_delay_ns;
+    double multiplier;
+    bool has_jitter;
+    double max_jitter_factor;
+};
+const struct durable_retry_policy *durable_retry_policy(struct worker *worker); /* NULL: none was set */
+void durable_set_retry_policy(struct worker *worker, const struct durable_retry_policy *policy);
+
 /* Index of the last entry (Golem's "current oplog index"). */
 uint64_t durable_index(struct worker *worker);
 

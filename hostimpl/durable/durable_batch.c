@@ -9,20 +9,11 @@
  *   no      yes     others see nothing of it  LIVE, behind a Jump that hides it; if the process dies before the Jump is
  *                                             durable, the next one finds the same
  *   no      yes     others see something      LOST
+ *
+ * Where the guest says that its remote writes must not be repeated (idempotence mode off), one that has not ended is a trap.
  */
 #include "durable.h"
 #include "record.h"
-
-/* The guest goes on live behind `begin`, and forgets what came then. */
-static void jump_behind(struct worker *worker, uint64_t begin)
-{
-    worker->replaying = false;
-    worker_go_live(worker);
-    uint64_t jump = journal_last_index(&worker->journal) + 1;
-    journal_append(&worker->journal, OPLOG_JUMP,
-                   (struct oplog_value[]){oplog_number(begin + 1), oplog_number(jump)});
-    worker_commit(worker);
-}
 
 /* In replay, behind the begin. */
 static enum durable_batch find_batch(struct worker *worker, uint64_t begin)
@@ -31,13 +22,18 @@ static enum durable_batch find_batch(struct worker *worker, uint64_t begin)
     const struct replay_open *open = replay_opens_find(opens, begin);
     if (!open)
         return DURABLE_BATCH_RECORDED;
+    if (STATE->settings.not_idempotent) {
+        worker->replaying = false;
+        worker_go_live(worker);
+        worker_trap(worker, "Non-idempotent remote write operation was not completed, cannot retry");
+    }
     if (!open->given && worker->replaying)
         return DURABLE_BATCH_DEFERRED;
     if (open->given && (worker->leaving || !replay_opens_forgettable(opens, begin)))
         return DURABLE_BATCH_LOST;
     record_refuse_when_leaving(worker, oplog_kind_info(OPLOG_BEGIN_REMOTE_WRITE)->name);
     if (open->given)
-        jump_behind(worker, begin);
+        record_jump(worker, begin);
     return DURABLE_BATCH_LIVE;
 }
 

@@ -29,6 +29,7 @@
 #include "io_random.h"
 #include "record.h"
 #include "trap.h"
+#include "worker_parts.h"
 
 /* What is called, in this process: from a request or from the entry. */
 struct plan {
@@ -293,8 +294,10 @@ static void begin_invocation(uint64_t index, const char *key, size_t key_size)
 /* Nothing of it is left in the state, so that equal histories have equal states. */
 static void end_invocation(struct worker *worker, bool whole)
 {
-    if (whole)
+    if (whole) {
         memset(&STATE->invocation, 0, sizeof STATE->invocation);
+        STATE->settings.atomic_begin = 0;
+    }
     STATE->invocation.may_rest = false;
     worker->calls_inside = 0;
     ga_arena_reset(&worker->scratch);
@@ -498,6 +501,19 @@ static enum ga_status check_key(const char *key, char *random_out, const char **
     return GA_OK;
 }
 
+/* The guest went back to an earlier entry of the invocation: recovery finishes it, as it does after a crash. */
+static enum ga_status finish_again(struct worker *worker, const char *key, struct ga_buf *result_out,
+                                   struct ga_report *report)
+{
+    *report = (struct ga_report){0};
+    enum ga_status status = worker_recover(worker, report);
+    if (status == GA_OK && worker->failed)
+        return ga_report_set(report, GA_TRAP, "%s", worker->failure);
+    if (status == GA_OK && worker->exited)
+        return ga_report_set(report, GA_EXITED, "the guest called exit with status %u", worker->exit_status);
+    return status == GA_OK ? find_stored(worker, key, result_out, report) : status;
+}
+
 enum ga_status invocation_call(struct worker *worker, const struct invocation_request *request,
                                struct ga_buf *result_out, struct ga_report *report)
 {
@@ -521,6 +537,8 @@ enum ga_status invocation_call(struct worker *worker, const struct invocation_re
         status = finish_live(worker, &plan, outcome, result, report);
         if (status == GA_OK)
             print_result(plan.name.export, result, result_out);
+        else if (status == GA_SUSPENDED && worker_go_back(worker))
+            status = finish_again(worker, key, result_out, report);
     }
     plan_free(&plan);
     return status;

@@ -21,6 +21,17 @@ void record_go_live(struct worker *worker, const char *what)
         worker_go_live(worker);
 }
 
+void record_jump(struct worker *worker, uint64_t begin)
+{
+    worker->replaying = false;
+    worker_go_live(worker);
+    struct replay_region hidden = {begin + 1, journal_last_index(&worker->journal) + 1};
+    journal_append(&worker->journal, OPLOG_JUMP,
+                   (struct oplog_value[]){oplog_number(hidden.first), oplog_number(hidden.last)});
+    replay_regions_add(&worker->summary.regions, hidden);
+    worker_commit(worker);
+}
+
 void record_begin(struct worker *worker, const struct record_call *call)
 {
     worker->request.size = 0;
@@ -114,7 +125,7 @@ static struct oplog_entry take(struct worker *worker)
     return entry;
 }
 
-uint64_t record_take_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument)
+static uint64_t take_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument)
 {
     const struct oplog_kind_info *info = oplog_kind_info(kind);
     struct oplog_entry entry = take(worker);
@@ -168,6 +179,17 @@ void record_take(struct worker *worker, const struct record_call *call, void *re
 }
 
 /* --- both --- */
+
+uint64_t record_mark(struct worker *worker, enum oplog_kind kind, const struct oplog_value *values)
+{
+    if (worker->replaying)
+        return take_mark(worker, kind, values[0].number);
+    record_go_live(worker, oplog_kind_info(kind)->name);
+    uint64_t index = journal_append(&worker->journal, kind, values);
+    if (!worker->store) /* nothing is kept, so nothing waits to be */
+        worker_commit(worker);
+    return index;
+}
 
 void record_value(struct worker *worker, struct record_call *call, void *result,
                   void (*make)(void *context, void *result), void *context)

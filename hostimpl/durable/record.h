@@ -13,6 +13,9 @@ struct record_call {
     const struct cabi_type *result_type; /* NULL: no result */
 };
 
+/* Live from here on, as if nothing had been recorded behind entry `begin`: appends the Jump that hides it, and commits. */
+void record_jump(struct worker *worker, uint64_t begin);
+
 /* Encodes the request into worker->request. */
 void record_begin(struct worker *worker, const struct record_call *call);
 
@@ -27,8 +30,9 @@ void record_take(struct worker *worker, const struct record_call *call, void *re
 void record_value(struct worker *worker, struct record_call *call, void *result,
                   void (*make)(void *context, void *result), void *context);
 
-/* In replay: takes the next entry, which must be of that kind and, if it has a field, have this number. Returns its index. */
-uint64_t record_take_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument);
+/* An entry that a host function appends itself, and its index. In replay the next entry must be of that kind and, if it has
+ * fields, have the number values[0] first. */
+uint64_t record_mark(struct worker *worker, enum oplog_kind kind, const struct oplog_value *values);
 
 /* Something that cannot be recorded is about to happen: verify stops here, a start image is given up. */
 void record_refuse_when_leaving(struct worker *worker, const char *what);

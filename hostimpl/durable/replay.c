@@ -101,7 +101,7 @@ static enum oplog_next scan_entries(struct scan *scan)
     while ((next = oplog_next(&scan->cursor, true, &entry)) == OPLOG_NEXT_ENTRY) {
         scan->summary->last_index = entry.index;
         scan->malformed = !note_entry(scan->summary, &entry) ||
-                          (entry.kind == OPLOG_JUMP && !replay_regions_add(&scan->summary->regions, &entry));
+                          (entry.kind == OPLOG_JUMP && !replay_regions_add_jump(&scan->summary->regions, &entry));
         if (scan->malformed)
             return OPLOG_NEXT_DAMAGED;
     }
@@ -197,7 +197,22 @@ static enum ga_status note_visible(struct scan *scan, uint64_t invoked_index)
                 (void)note_entry(summary, &entry); /* it has been good before */
     }
     scan->store->ops->read_end(scan->store);
-    return status;
+    return status == GA_NOT_FOUND ? GA_OK : status;
+}
+
+/* An atomic region of the invocation under way that was cut off happens again, whole: what it has recorded is hidden, as the
+ * Jump that follows will hide it. (A failure in it stays one.) */
+static enum ga_status hide_atomic(struct scan *scan, uint64_t invoked_index)
+{
+    struct replay_summary *summary = scan->summary;
+    if (!summary->invoked_index || summary->failed || summary->exited)
+        return GA_OK;
+    uint64_t begin = replay_opens_atomic(&summary->opens, summary->invoked_index);
+    if (!begin || summary->last_required == begin)
+        return GA_OK;
+    summary->atomic_begin = begin;
+    replay_regions_add(&summary->regions, (struct replay_region){begin + 1, summary->last_index});
+    return note_visible(scan, invoked_index);
 }
 
 enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *worker_name, uint64_t first_index,
@@ -222,9 +237,11 @@ enum ga_status replay_scan(struct store *store, uint64_t worker_id, const char *
             status = read_failed(&scan, status, &cause);
     }
     store->ops->read_end(store);
-    if ((status == GA_OK || status == GA_NOT_FOUND) && summary->regions.items.size)
+    if (status == GA_NOT_FOUND)
+        status = GA_OK;
+    if (status == GA_OK && summary->regions.items.size)
         status = note_visible(&scan, invoked_index);
-    return status == GA_NOT_FOUND ? GA_OK : status;
+    return status == GA_OK ? hide_atomic(&scan, invoked_index) : status;
 }
 
 enum ga_status replay_is_hidden(struct store *store, uint64_t worker_id, uint64_t index, bool *hidden_out,
@@ -239,7 +256,7 @@ enum ga_status replay_is_hidden(struct store *store, uint64_t worker_id, uint64_
         oplog_enter(&cursor, chunk.data, chunk.size);
         while (oplog_next(&cursor, false, &entry) == OPLOG_NEXT_ENTRY)
             if (entry.kind == OPLOG_JUMP)
-                (void)replay_regions_add(&regions, &entry);
+                (void)replay_regions_add_jump(&regions, &entry);
     }
     store->ops->read_end(store);
     *hidden_out = replay_regions_hide(&regions, index);

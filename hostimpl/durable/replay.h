@@ -28,6 +28,7 @@ struct replay_summary {
     uint8_t exit_status;
     char failure[512]; /* the Error's details */
     struct replay_opens opens;
+    uint64_t atomic_begin; /* of an atomic region that was cut off: all behind it is hidden; 0: there is none */
 };
 
 void replay_summary_free(struct replay_summary *summary);

@@ -86,7 +86,9 @@ bool replay_opens_note(struct replay_opens *opens, const struct oplog_entry *ent
 {
     bool begins = entry->kind == OPLOG_BEGIN_REMOTE_WRITE || entry->kind == OPLOG_BEGIN_ATOMIC_REGION;
     if (begins)
-        ga_buf_append(&opens->items, &(struct replay_open){.begin = entry->index}, sizeof(struct replay_open));
+        ga_buf_append(&opens->items,
+                      &(struct replay_open){.begin = entry->index, .atomic = entry->kind == OPLOG_BEGIN_ATOMIC_REGION},
+                      sizeof(struct replay_open));
     else if (!opens->items.size)
         return true;
     switch (entry->kind) {
@@ -104,6 +106,15 @@ bool replay_opens_note(struct replay_opens *opens, const struct oplog_entry *ent
 const struct replay_open *replay_opens_find(const struct replay_opens *opens, uint64_t begin)
 {
     return find(opens, begin);
+}
+
+uint64_t replay_opens_atomic(const struct replay_opens *opens, uint64_t after)
+{
+    const struct replay_open *items = (const struct replay_open *)opens->items.data;
+    for (size_t i = 0; i < count_of(opens); i++)
+        if (items[i].atomic && !items[i].ended && items[i].begin > after)
+            return items[i].begin;
+    return 0;
 }
 
 bool replay_opens_forgettable(const struct replay_opens *opens, uint64_t begin)

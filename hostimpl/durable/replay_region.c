@@ -12,15 +12,8 @@ static size_t count_of(const struct replay_regions *regions)
     return regions->items.size / sizeof(struct replay_region);
 }
 
-bool replay_regions_add(struct replay_regions *regions, const struct oplog_entry *jump)
+void replay_regions_add(struct replay_regions *regions, struct replay_region region)
 {
-    struct oplog_value values[OPLOG_MAX_FIELDS];
-    if (!oplog_decode(jump, values))
-        return false;
-    struct replay_region region = {values[FIRST].number, values[LAST].number};
-    if (region.first < 2 || region.first > region.last || region.last != jump->index)
-        return false;
-    /* It ends behind all others: those that it reaches into become part of it. */
     while (count_of(regions) && items_of(regions)[count_of(regions) - 1].last >= region.first) {
         regions->items.size -= sizeof region;
         const struct replay_region *part = items_of(regions) + count_of(regions);
@@ -28,6 +21,17 @@ bool replay_regions_add(struct replay_regions *regions, const struct oplog_entry
             region.first = part->first;
     }
     ga_buf_append(&regions->items, &region, sizeof region);
+}
+
+bool replay_regions_add_jump(struct replay_regions *regions, const struct oplog_entry *jump)
+{
+    struct oplog_value values[OPLOG_MAX_FIELDS];
+    if (!oplog_decode(jump, values))
+        return false;
+    struct replay_region region = {values[FIRST].number, values[LAST].number};
+    if (region.first < 2 || region.first > region.last || region.last != jump->index)
+        return false;
+    replay_regions_add(regions, region);
     return true;
 }
 

@@ -17,8 +17,11 @@ struct replay_regions {
     struct ga_buf items; /* struct replay_region, in order, apart from one another */
 };
 
-/* False if the Jump is malformed. */
-bool replay_regions_add(struct replay_regions *regions, const struct oplog_entry *jump);
+/* One that ends behind all others; those that it reaches into become part of it. */
+void replay_regions_add(struct replay_regions *regions, struct replay_region region);
+
+/* What a Jump hides. False if it is malformed. */
+bool replay_regions_add_jump(struct replay_regions *regions, const struct oplog_entry *jump);
 
 bool replay_regions_search(const struct replay_regions *regions, uint64_t index);
 

@@ -343,6 +343,7 @@ static enum ga_status instantiate(struct worker *worker, struct ga_report *repor
     worker->from_start_image = worker->config->mode != WORKER_START_IMAGE && restore_start_image(worker) == GA_OK;
     if (worker->from_start_image)
         return GA_OK;
+    GA_ASSERT(!worker->gone_back);
     switch (gate_enter(run_instantiate, REGION->flat)) {
     case GATE_RETURNED: return GA_OK;
     case GATE_TRAPPED:
@@ -374,7 +375,7 @@ static void append_create(struct worker *worker)
 }
 
 /* What a worker that exists is brought back from; then its tail is replayed. */
-static enum ga_status recover(struct worker *worker, struct ga_report *report)
+static enum ga_status recover_once(struct worker *worker, struct ga_report *report)
 {
     bool whole = worker->config->mode == WORKER_VERIFY;
     if (whole || restore_checkpoint(worker) != GA_OK)
@@ -406,6 +407,16 @@ static enum ga_status recover(struct worker *worker, struct ga_report *report)
     return status;
 }
 
+enum ga_status worker_recover(struct worker *worker, struct ga_report *report)
+{
+    enum ga_status status = recover_once(worker, report);
+    while (status == GA_SUSPENDED && worker_go_back(worker)) {
+        *report = (struct ga_report){0};
+        status = recover_once(worker, report);
+    }
+    return status;
+}
+
 static enum ga_status create(struct worker *worker, struct ga_report *report)
 {
     journal_start(&worker->journal, worker->store, worker->identity.id, worker->identity.epoch, 0,
@@ -433,7 +444,7 @@ enum ga_status worker_start_durable(struct worker *worker, bool must_exist, stru
         return status;
     worker->recording = true;
     worker_note_tail_start(worker);
-    return created ? create(worker, report) : recover(worker, report);
+    return created ? create(worker, report) : worker_recover(worker, report);
 }
 
 void worker_start_journal(struct worker *worker)

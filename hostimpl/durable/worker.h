@@ -5,6 +5,7 @@
 
 #include "cabi.h"
 #include "ckpt.h"
+#include "durable.h"
 #include "files.h"
 #include "gate.h"
 #include "host.h"
@@ -59,11 +60,20 @@ struct invocation_state {
     char key[GA_MAX_IDEMPOTENCY_KEY_BYTES + 1];
 };
 
+/* What the guest has said of how it wants to be recorded. */
+struct durable_settings {
+    uint64_t atomic_begin; /* of the outermost atomic region that is open; 0: none */
+    bool not_idempotent;
+    bool has_retry_policy;
+    struct durable_retry_policy retry_policy;
+};
+
 struct durable_state {
     uint64_t call_count; /* host calls since the beginning: tells apart the calls between two entries */
     struct host_resource_table host_resources;
     struct guest_resource_table guest_resources;
     struct invocation_state invocation;
+    struct durable_settings settings;
 };
 _Static_assert(sizeof(struct durable_state) <= REGION_DURABLE_STATE_BYTES, "the region header has no room");
 
@@ -115,6 +125,8 @@ struct worker {
     bool recording;        /* host calls go into an oplog */
     bool replaying;        /* ... and come from it: entries remain that the guest must ask for */
     bool leaving;          /* nothing may be recorded any more: verify is at the end, or a start image is made */
+    bool going_back;       /* durable_go_back: the worker is to be brought back, and goes on */
+    bool gone_back;        /* it was, in this process */
     bool silent;           /* durable_batch_silent, of the value that is being made */
     uint32_t calls_inside; /* host calls under way */
     uint32_t live_forbidding; /* host resources whose live part forbids checkpoints */

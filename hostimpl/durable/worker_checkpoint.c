@@ -41,6 +41,8 @@ bool worker_may_checkpoint(const struct worker *worker, const char **reason_out)
         reason = "it has failed or exited";
     else if (STATE->host_resources.forbidding || worker->live_forbidding)
         reason = "it holds a resource of the host that cannot be made again";
+    else if (STATE->settings.atomic_begin)
+        reason = "it is in an atomic region, which happens as a whole";
     else if (worker->replaying || worker->replay.reading)
         reason = "it replays";
     else if (REGION->depth > 1 || worker->calls_inside || (REGION->depth == 1 && !STATE->invocation.may_rest))

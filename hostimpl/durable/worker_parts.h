@@ -22,6 +22,8 @@ bool worker_accept_checkpoint(const struct ckpt_info *info, void *context);
 /* GA_CORRUPT: `witness` tells of entry index, but the oplog ends with entry last. */
 enum ga_status worker_missing_at_end(const struct worker *worker, uint64_t index, const char *witness, uint64_t last,
                                      struct ga_report *report);
+/* Brings back a worker that exists: a checkpoint or a fresh instance, replay, the rest of an invocation under way. */
+enum ga_status worker_recover(struct worker *worker, struct ga_report *report) GA_MUST_USE;
 /* All steps, of a worker that worker_init has seen. */
 enum ga_status worker_start_durable(struct worker *worker, bool must_exist, struct ga_report *report) GA_MUST_USE;
 
@@ -36,6 +38,12 @@ void worker_set_environment(struct worker *worker, const char *const *arguments,
                             const char *const *variables, uint32_t variable_count);
 /* A worker keeps the arguments and variables that it was created with; it must be of this component. */
 enum ga_status worker_read_environment(struct worker *worker, struct ga_report *report) GA_MUST_USE;
+
+/* --- worker_reset.c --- */
+
+/* Makes a worker whose guest was left by durable_go_back ready for worker_recover. False: it was not, or the next process is to
+ * bring it back. */
+bool worker_go_back(struct worker *worker);
 
 /* --- worker_files.c --- */
 

@@ -148,10 +148,45 @@ void golem_api_host_generate_idempotency_key(struct worker *worker, struct golem
     }
 }
 
-/* Golem's default: set-retry-policy is not offered. */
+void golem_api_host_set_oplog_index(struct worker *worker, uint64_t oplog_idx)
+{
+    durable_go_back(worker, oplog_idx);
+}
+
+uint64_t golem_api_host_mark_begin_operation(struct worker *worker)
+{
+    return durable_atomic_begin(worker);
+}
+
+void golem_api_host_mark_end_operation(struct worker *worker, uint64_t begin)
+{
+    durable_atomic_end(worker, begin);
+}
+
+bool golem_api_host_get_idempotence_mode(struct worker *worker)
+{
+    return durable_idempotent(worker);
+}
+
+void golem_api_host_set_idempotence_mode(struct worker *worker, bool idempotent)
+{
+    durable_set_idempotent(worker, idempotent);
+}
+
+/* What the guest has set, else Golem's default. */
 void golem_api_host_get_retry_policy(struct worker *worker, struct golem_api_host_retry_policy *result_out)
 {
-    (void)worker;
+    const struct durable_retry_policy *policy = durable_retry_policy(worker);
+    if (policy != NULL) {
+        *result_out = (struct golem_api_host_retry_policy){
+            .max_attempts = (uint32_t)policy->max_attempts,
+            .min_delay = policy->min_delay_ns,
+            .max_delay = policy->max_delay_ns,
+            .multiplier = policy->multiplier,
+            .max_jitter_factor = {.tag = policy->has_jitter, .value.some = policy->max_jitter_factor},
+        };
+        return;
+    }
     *result_out = (struct golem_api_host_retry_policy){
         .max_attempts = 3,
         .min_delay = 100000000,
@@ -159,6 +194,20 @@ void golem_api_host_get_retry_policy(struct worker *worker, struct golem_api_hos
         .multiplier = 3,
         .max_jitter_factor = {.tag = 1, .value.some = 0.15},
     };
+}
+
+void golem_api_host_set_retry_policy(struct worker *worker, const struct golem_api_host_retry_policy *policy)
+{
+    durable_set_retry_policy(worker, &(struct durable_retry_policy){
+                                         .max_attempts = policy->max_attempts,
+                                         .min_delay_ns = policy->min_delay,
+                                         .max_delay_ns = policy->max_delay,
+                                         .multiplier = policy->multiplier,
+                                         .has_jitter = policy->max_jitter_factor.tag == 1,
+                                         .max_jitter_factor = policy->max_jitter_factor.tag == 1
+                                                                  ? policy->max_jitter_factor.value.some
+                                                                  : 0,
+                                     });
 }
 
 /* --- metadata --- */
@@ -264,6 +313,40 @@ void golem_api_v0_2_host_get_retry_policy(struct worker *worker, struct golem_ap
     golem_api_host_get_retry_policy(worker, &policy);
     *result_out = (struct golem_api_v0_2_host_retry_policy){policy.max_attempts, policy.min_delay, policy.max_delay,
                                                             policy.multiplier};
+}
+
+void golem_api_v0_2_host_set_retry_policy(struct worker *worker, const struct golem_api_v0_2_host_retry_policy *policy)
+{
+    golem_api_host_set_retry_policy(worker,
+                                    &(struct golem_api_host_retry_policy){.max_attempts = policy->max_attempts,
+                                                                          .min_delay = policy->min_delay,
+                                                                          .max_delay = policy->max_delay,
+                                                                          .multiplier = policy->multiplier});
+}
+
+void golem_api_v0_2_host_set_oplog_index(struct worker *worker, uint64_t oplog_idx)
+{
+    golem_api_host_set_oplog_index(worker, oplog_idx);
+}
+
+uint64_t golem_api_v0_2_host_mark_begin_operation(struct worker *worker)
+{
+    return golem_api_host_mark_begin_operation(worker);
+}
+
+void golem_api_v0_2_host_mark_end_operation(struct worker *worker, uint64_t begin)
+{
+    golem_api_host_mark_end_operation(worker, begin);
+}
+
+bool golem_api_v0_2_host_get_idempotence_mode(struct worker *worker)
+{
+    return golem_api_host_get_idempotence_mode(worker);
+}
+
+void golem_api_v0_2_host_set_idempotence_mode(struct worker *worker, bool idempotent)
+{
+    golem_api_host_set_idempotence_mode(worker, idempotent);
 }
 
 /* Percent-encoding of everything but RFC 3986's unreserved characters. */

@@ -464,6 +464,43 @@ test('oplog --last gives the end, with its values', (t) => {
     assert.equal(line.entry.response, '5');
 });
 
+test('a guest goes back in its oplog, and what came then is forgotten', async (t) => {
+    const worker = workerOf(t, workflow);
+    let calls = 0;
+    const jumps = () => worker.oplog().filter(({ entry }) => entry.type === 'Jump');
+    worker.invoke('run', `${WORKFLOW}.{run}`, '10', '1');
+    while (jumps().length === 0) {
+        assert.equal(worker.invoke(`throw ${++calls}`, `${WORKFLOW}.{throw}`, '8'), '0');
+        assert.ok(calls < 100, 'some throw is not 0');
+    }
+    for (const { oplogIndex, entry } of jumps()) {
+        assert.equal(entry.end, oplogIndex);
+        assert.equal(worker.oplog().find(({ oplogIndex }) => oplogIndex === entry.start - 1).entry.type, 'NoOp', 'the entry gone back to');
+    }
+    const total = worker.invoke('total', `${WORKFLOW}.{total}`);
+    must(workflow, worker.args('checkpoint'));
+    assert.equal(worker.invoke('throw again', `${WORKFLOW}.{throw}`, '8'), '0', 'from a checkpoint');
+    const later = worker.invoke('later', `${WORKFLOW}.{total}`);
+    assert.notEqual(later, total);
+    worker.verify();
+    const session = worker.session(t);
+    for (let i = 0; i < 3; i++) assert.equal(await session.call(`${WORKFLOW}.{throw}(8)`), '0');
+});
+
+test('an atomic operation that is cut off happens again as a whole', async (t) => {
+    const folder = scratch(t), worker = new Worker(workflow, join(folder, 'data'));
+    const call = ['k', `${WORKFLOW}.{run-atomically}`, '20000'];
+    let cuts = 0;
+    for (let milliseconds = 10; cuts < 3 && milliseconds < 400; milliseconds *= 1.3)
+        cuts += (await runAndKill(workflow, worker.invokeArgs(...call), milliseconds, { folder })).signal === 'SIGKILL' ? 1 : 0;
+    const result = worker.invoke(...call);
+    assert.equal(worker.invoke('total', `${WORKFLOW}.{total}`), result);
+    const entries = worker.oplog().map(({ entry }) => entry.type);
+    assert.equal(entries.filter((type) => type === 'EndAtomicRegion').length, 1);
+    assert.ok(cuts === 3 && entries.filter((type) => type === 'BeginAtomicRegion').length === 1);
+    worker.verify();
+});
+
 test('the same input twice in two workers gives the same shape of history', (t) => {
     const data = join(scratch(t), 'data');
     const history = (name) => {

@@ -50,6 +50,9 @@ GUEST_IMPORT(HOST, "complete-promise")
 uint32_t host_complete_promise(uint64_t component_high, uint64_t component_low, char *name, size_t name_len,
                                uint64_t oplog_idx, uint8_t *data, size_t data_len);
 GUEST_IMPORT(HOST, "get-oplog-index") uint64_t host_get_oplog_index(void);
+GUEST_IMPORT(HOST, "set-oplog-index") void host_set_oplog_index(uint64_t index);
+GUEST_IMPORT(HOST, "mark-begin-operation") uint64_t host_mark_begin_operation(void);
+GUEST_IMPORT(HOST, "mark-end-operation") void host_mark_end_operation(uint64_t begin);
 GUEST_IMPORT(HOST, "generate-idempotency-key") void host_generate_idempotency_key(struct uuid *out);
 GUEST_IMPORT(HOST, "get-self-metadata") void host_get_self_metadata(struct worker_metadata *out);
 GUEST_IMPORT("wasi:random/random@0.2.0", "get-random-u64") uint64_t random_get_u64(void);
@@ -201,6 +204,26 @@ GUEST_EXPORT(API "#sleep") void sleep_milliseconds(uint32_t milliseconds)
 
     pollable_block(pollable);
     pollable_drop(pollable);
+}
+
+/* What is not forgotten would be seen in the total. */
+GUEST_EXPORT(API "#throw") uint64_t throw(uint32_t sides)
+{
+    uint64_t here = host_get_oplog_index();
+    uint64_t shown = random_get_u64() % (sides > 0 ? sides : 1);
+
+    total = mix(total, shown);
+    if (shown != 0)
+        host_set_oplog_index(here);
+    return shown;
+}
+
+GUEST_EXPORT(API "#run-atomically") uint64_t run_atomically(uint32_t steps)
+{
+    uint64_t begin = host_mark_begin_operation(), result = run_all(steps, 1, 1, false);
+
+    host_mark_end_operation(begin);
+    return result;
 }
 
 GUEST_EXPORT(API "#oplog-index") uint64_t oplog_index(void)

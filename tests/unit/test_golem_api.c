@@ -161,6 +161,38 @@ Test(golem_metadata, the_retry_policy_is_golem_s_default)
     cr_assert(policy.max_attempts == 3 && policy.max_jitter_factor.tag == 1 && older.max_delay == 1000000000);
 }
 
+Test(golem_oplog, both_generations_mark_operations_and_go_back)
+{
+    uint64_t begin = golem_api_host_mark_begin_operation(worker);
+    golem_api_v0_2_host_mark_end_operation(worker, golem_api_v0_2_host_mark_begin_operation(worker));
+    golem_api_host_mark_end_operation(worker, begin);
+    static const char *const wanted[] = {"BeginAtomicRegion", "BeginAtomicRegion", "EndAtomicRegion 2", "EndAtomicRegion 1"};
+    cr_assert_eq(worker->entry_count, 4);
+    for (int i = 0; i < 4; i++)
+        cr_assert_str_eq(worker->entries[i].name, wanted[i]);
+    DOUBLE_ASSERT_TRAP("back to 7", golem_api_host_set_oplog_index(worker, 7));
+    DOUBLE_ASSERT_TRAP("back to 8", golem_api_v0_2_host_set_oplog_index(worker, 8));
+}
+
+Test(golem_oplog, settings_are_as_they_were_set)
+{
+    struct golem_api_host_retry_policy policy = {5, 1, 2, 1.5, {.tag = 1, .value.some = 0.25}}, got = {0};
+    struct golem_api_v0_2_host_retry_policy older = {6, 3, 4, 2.5}, older_got = {0};
+    cr_assert(golem_api_host_get_idempotence_mode(worker));
+    golem_api_v0_2_host_set_idempotence_mode(worker, false);
+    cr_assert_not(golem_api_host_get_idempotence_mode(worker));
+    golem_api_host_set_idempotence_mode(worker, true);
+    cr_assert(golem_api_v0_2_host_get_idempotence_mode(worker));
+    golem_api_host_set_retry_policy(worker, &policy);
+    golem_api_host_get_retry_policy(worker, &got);
+    cr_assert(got.max_attempts == 5 && got.min_delay == 1 && got.max_delay == 2 && got.multiplier == 1.5);
+    cr_assert(got.max_jitter_factor.tag == 1 && got.max_jitter_factor.value.some == 0.25);
+    golem_api_v0_2_host_set_retry_policy(worker, &older);
+    golem_api_v0_2_host_get_retry_policy(worker, &older_got);
+    golem_api_host_get_retry_policy(worker, &got);
+    cr_assert(older_got.max_attempts == 6 && older_got.multiplier == 2.5 && got.max_jitter_factor.tag == 0);
+}
+
 Test(golem_uuid, is_parsed_in_all_its_forms_and_in_no_other)
 {
     static const struct {

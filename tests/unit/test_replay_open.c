@@ -147,7 +147,7 @@ static bool add(struct replay_regions *regions, uint64_t index, uint64_t first, 
     append(OPLOG_JUMP, first, last);
     oplog_enter(&cursor, tail.buf.data, tail.buf.size);
     cr_assert_eq(oplog_next(&cursor, false, &entry), OPLOG_NEXT_ENTRY);
-    return replay_regions_add(regions, &entry);
+    return replay_regions_add_jump(regions, &entry);
 }
 
 static void assert_hidden(const struct replay_regions *regions, const char *wanted)

@@ -50,6 +50,8 @@ struct worker {
     struct double_entry entries[64];
     uint32_t entry_count, position; /* position < entry_count: replay */
     unsigned commits, silent_values;
+    bool not_idempotent, has_retry_policy;
+    struct durable_retry_policy retry_policy;
     uint64_t last_batch; /* of the last durable_batch_value */
     struct double_resource resources[256];
     int files[256]; /* fd + 1, by rep */
@@ -358,7 +360,7 @@ static struct double_entry *double_append(const char *name)
 uint64_t durable_mark(struct worker *worker, enum oplog_kind kind, uint64_t argument)
 {
     char name[80];
-    snprintf(name, sizeof name, kind == OPLOG_END_REMOTE_WRITE ? "%s %llu" : "%s", oplog_kind_info(kind)->name,
+    snprintf(name, sizeof name, oplog_kind_info(kind)->field_count > 0 ? "%s %llu" : "%s", oplog_kind_info(kind)->name,
              (unsigned long long)argument);
     if (worker_replaying(worker))
         (void)double_take(name);
@@ -421,6 +423,43 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
     entry->request = encoded;
     if (result_type != NULL)
         cabi_encode(result_type, result, &entry->response);
+}
+
+uint64_t durable_atomic_begin(struct worker *worker)
+{
+    return durable_mark(worker, OPLOG_BEGIN_ATOMIC_REGION, 0);
+}
+
+void durable_atomic_end(struct worker *worker, uint64_t begin)
+{
+    (void)durable_mark(worker, OPLOG_END_ATOMIC_REGION, begin);
+}
+
+void durable_go_back(struct worker *worker, uint64_t index)
+{
+    (void)worker;
+    double_land("back to %llu", (unsigned long long)index);
+}
+
+bool durable_idempotent(struct worker *worker)
+{
+    return !worker->not_idempotent;
+}
+
+void durable_set_idempotent(struct worker *worker, bool idempotent)
+{
+    worker->not_idempotent = !idempotent;
+}
+
+const struct durable_retry_policy *durable_retry_policy(struct worker *worker)
+{
+    return worker->has_retry_policy ? &worker->retry_policy : NULL;
+}
+
+void durable_set_retry_policy(struct worker *worker, const struct durable_retry_policy *policy)
+{
+    worker->retry_policy = *policy;
+    worker->has_retry_policy = true;
 }
 
 uint64_t durable_index(struct worker *worker)

@@ -211,6 +211,7 @@ __attribute__((unused)) static const char *kinds(void)
                                    [OPLOG_BEGIN_REMOTE_WRITE] = 'B',
                                    [OPLOG_END_REMOTE_WRITE] = 'e',
                                    [OPLOG_JUMP] = 'J',
+                                   [OPLOG_CHANGE_RETRY_POLICY] = 'R',
                                    [OPLOG_BEGIN_ATOMIC_REGION] = 'A',
                                    [OPLOG_END_ATOMIC_REGION] = 'a'};
     static char text[1000];
