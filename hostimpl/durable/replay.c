@@ -73,6 +73,7 @@ static bool note_entry(struct replay_summary *summary, const struct oplog_entry 
     struct oplog_value values[OPLOG_MAX_FIELDS];
     if (!replay_opens_note(&summary->opens, entry))
         return false;
+    summary->suspended = entry->kind == OPLOG_SUSPEND;
     if (!oplog_is_hint(entry->kind)) {
         summary->last_required = entry->index;
         summary->failed = false;
@@ -201,11 +202,12 @@ static enum ga_status note_visible(struct scan *scan, uint64_t invoked_index)
 }
 
 /* An atomic region of the invocation under way that was cut off happens again, whole: what it has recorded is hidden, as the
- * Jump that follows will hide it. (A failure in it stays one.) */
+ * Jump that follows will hide it. A failure in it stays one; and one that waits was not cut off (what it waits for may
+ * be known by a name, or a time, that it would have forgotten). */
 static enum ga_status hide_atomic(struct scan *scan, uint64_t invoked_index)
 {
     struct replay_summary *summary = scan->summary;
-    if (!summary->invoked_index || summary->failed || summary->exited)
+    if (!summary->invoked_index || summary->failed || summary->exited || summary->suspended)
         return GA_OK;
     uint64_t begin = replay_opens_atomic(&summary->opens, summary->invoked_index);
     if (!begin || summary->last_required == begin)

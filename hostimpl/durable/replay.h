@@ -24,6 +24,7 @@ struct replay_summary {
     uint64_t invoked_index;   /* ExportedFunctionInvoked of the invocation that is not complete; 0: none */
     uint64_t completed_count; /* invocations completed in what was scanned */
     bool failed;              /* an Error stands at the end */
+    bool suspended;           /* a Suspend does: the process left the worker waiting */
     bool exited;
     uint8_t exit_status;
     char failure[512]; /* the Error's details */

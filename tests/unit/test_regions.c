@@ -82,6 +82,16 @@ static void host_log(struct worker *worker, const void *params, void *result)
     *(uint64_t *)result = 0;
 }
 
+static bool waited_for;
+
+static void host_wait(struct worker *worker, const void *params, void *result)
+{
+    (void)params;
+    if (!waited_for)
+        durable_suspend(worker, 0);
+    *(uint64_t *)result = 0;
+}
+
 static void host_batch(struct worker *worker, const void *params, void *result)
 {
     uint64_t begin = 0;
@@ -135,6 +145,7 @@ STEPS_HOST_CALL(mark, DURABLE_CUSTOM)
 STEPS_HOST_CALL(back, DURABLE_CUSTOM)
 STEPS_HOST_CALL(read, DURABLE_CUSTOM)
 STEPS_HOST_CALL(log, DURABLE_OBSERVE)
+STEPS_HOST_CALL(wait, DURABLE_CUSTOM)
 STEPS_HOST_CALL(batch, DURABLE_CUSTOM)
 STEPS_HOST_CALL(value, DURABLE_CUSTOM)
 STEPS_HOST_CALL(batch_end, DURABLE_CUSTOM)
@@ -171,6 +182,15 @@ static void guest_around(uint64_t *flat)
     uint64_t batch = call_batch(0), begin = call_begin(0), sum = call_value(batch);
     call_batch_end(batch);
     sum += call_read(1);
+    call_end(begin);
+    flat[0] = sum;
+}
+
+static void guest_waiting(uint64_t *flat)
+{
+    uint64_t begin = call_begin(0), sum = call_read(1);
+    call_wait(0);
+    sum += call_read(2);
     call_end(begin);
     flat[0] = sum;
 }
@@ -230,6 +250,7 @@ static const struct rt_export exports[] = {
     {"", "atomic", &none_to_u64, STEPS_OPTIONS, guest_atomic, NULL},
     {"", "nested", &none_to_u64, STEPS_OPTIONS, guest_nested, NULL},
     {"", "around", &none_to_u64, STEPS_OPTIONS, guest_around, NULL},
+    {"", "waiting", &none_to_u64, STEPS_OPTIONS, guest_waiting, NULL},
     {"", "left-open", &none_to_u64, STEPS_OPTIONS, guest_left_open, NULL},
     {"", "read", &none_to_u64, STEPS_OPTIONS, guest_read, NULL},
     {"", "checkpoints", &u64_to_u64, STEPS_OPTIONS, guest_checkpoints, NULL},
@@ -328,6 +349,24 @@ Test(regions, one_that_an_invocation_leaves_open_is_over_with_it)
     cr_assert_eq(shared->checkpoints, 1);
     cr_assert_str_eq(kinds(), "CIAcDIcDIcD");
     must_verify();
+}
+
+Test(regions, an_atomic_region_that_waits_goes_on_where_it_is)
+{
+    cr_assert_eq(call("waiting", "", "k"), GA_SUSPENDED);
+    must_verify();
+    cr_assert_eq(call("waiting", "", "k"), GA_SUSPENDED);
+    cr_assert_str_eq(kinds(), "CIAcSS");
+    waited_for = true;
+    die_in("waiting", "", 7); /* behind the read; which cuts it off */
+    finish("waiting");
+    cr_assert_str_eq(kinds(), "CIAcSScJccaD");
+    begin_anew();
+    waited_for = false;
+    cr_assert_eq(call("waiting", "", "k"), GA_SUSPENDED);
+    waited_for = true;
+    finish("waiting");
+    cr_assert_str_eq(kinds(), "CIAcScaD");
 }
 
 Test(regions, while_one_is_open_there_is_no_checkpoint)
