@@ -62,8 +62,8 @@ void durable_batch_end(struct worker *worker, uint64_t begin);
 
 /*
  * Atomic regions: what was recorded between begin and end counts as a whole. A region of the invocation under way that was
- * cut off happens again from its begin, behind a Jump; one that waits (durable_suspend) goes on. They may be nested; the outermost one counts. While one is open there are no
- * checkpoints. One that an invocation leaves open is forgotten with its end.
+ * cut off happens again from its begin, behind a Jump; one that waits (durable_suspend) goes on. They may be nested; the
+ * outermost one counts. While one is open there are no checkpoints. One that an invocation leaves open ends with it.
  */
 uint64_t durable_atomic_begin(struct worker *worker);
 void durable_atomic_end(struct worker *worker, uint64_t begin);

@@ -1,7 +1,5 @@
 #include "replay_region.h"
 
-enum { FIRST, LAST };
-
 static struct replay_region *items_of(const struct replay_regions *regions)
 {
     return (struct replay_region *)regions->items.data;
@@ -25,6 +23,7 @@ void replay_regions_add(struct replay_regions *regions, struct replay_region reg
 
 bool replay_regions_add_jump(struct replay_regions *regions, const struct oplog_entry *jump)
 {
+    enum { FIRST, LAST };
     struct oplog_value values[OPLOG_MAX_FIELDS];
     if (!oplog_decode(jump, values))
         return false;

@@ -343,7 +343,8 @@ static enum ga_status instantiate(struct worker *worker, struct ga_report *repor
     worker->from_start_image = worker->config->mode != WORKER_START_IMAGE && restore_start_image(worker) == GA_OK;
     if (worker->from_start_image)
         return GA_OK;
-    GA_ASSERT(!worker->gone_back);
+    if (worker->gone_back) /* the region is not new */
+        return ga_report_set(report, GA_IO, "the start image cannot be mapped again");
     switch (gate_enter(run_instantiate, REGION->flat)) {
     case GATE_RETURNED: return GA_OK;
     case GATE_TRAPPED:
