@@ -61,11 +61,12 @@ class Errand {
     }
 }
 
+/** False if there were fewer calls than in the run that was counted. */
 async function crashAt(t, net, n, again) {
     const errand = new Errand(t, net), { worker } = errand;
     await net.forget();
     const ended = errand.run(n);
-    if (ended.status === 0) return false; // fewer calls than in the run that was counted
+    if (ended.status === 0) return false;
     assert.equal(ended.status, 137, ended.stderr);
     let before = await errand.seenAfterKill(), finished = exchanges(worker);
     const check = async (where) => {
@@ -77,15 +78,15 @@ async function crashAt(t, net, n, again) {
     };
     if (again) {
         assert.ok([0, 137].includes(errand.run(again).status));
-        before = await check(`killed at ${n} and ${again}`);
+        before = await check('after the second kill');
         finished = exchanges(worker);
     }
     const { status, stdout, stderr } = errand.finish();
-    assert.equal(status, 0, `killed at ${n}: ${stderr}`);
+    assert.equal(status, 0, stderr);
     assert.equal(stdout, 'ok\n');
-    const last = await check(`killed at ${n}`);
-    assert.ok(last.every((count) => count >= 1), `killed at ${n}: ${last}`);
-    assert.deepEqual(said(worker), wanted, `killed at ${n}: every line once`);
+    const last = await check('in the end');
+    assert.ok(last.every((count) => count >= 1), `${last}`);
+    assert.deepEqual(said(worker), wanted, 'every line once');
     worker.verify();
     assert.equal(errand.finish().stdout, 'ok\n', 'the key\'s result');
     assert.deepEqual(await errand.seen(), last, 'and nothing is asked again');
@@ -102,7 +103,11 @@ test('killed before any call that others can see, an errand with files, sleeps a
     for (let i = 0; i < points; i++) {
         const n = 1 + Math.floor(i * counted / points);
         const again = limit >= counted ? 1 + Math.floor(random() * counted) : 0;
-        if (await crashAt(t, net, n, again)) kills++;
+        try {
+            if (await crashAt(t, net, n, again)) kills++;
+        } catch (error) {
+            throw new Error(`killed at ${n}${again ? ` and ${again}` : ''} of ${counted}: ${error.message}`, { cause: error });
+        }
     }
     assert.ok(kills >= points * 0.8, `${kills} of ${points} hit`);
     t.diagnostic(`${kills} kills at ${counted} calls`);

@@ -1,8 +1,5 @@
 /* wire.wit: HTTP as a test wants it, by the imports themselves. */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "guest.h"
 #include "http_client.h"
 
@@ -19,10 +16,17 @@ HTTP_TYPES("[static]fields.from-list") void http_fields_from_list(const void *en
 HTTP_TYPES("[method]fields.set")
 void http_fields_set(uint32_t fields, const char *name, size_t name_size, const void *values, size_t count, void *result);
 HTTP_TYPES("[method]outgoing-request.headers") uint32_t http_request_headers(uint32_t request);
-__attribute__((import_module("wasi:clocks/monotonic-clock" WASI_VERSION), import_name("subscribe-duration")))
-uint32_t clock_subscribe_duration(uint64_t nanoseconds);
-__attribute__((import_module("wasi:random/random" WASI_VERSION), import_name("get-random-bytes")))
-void random_bytes(uint64_t size, void *result);
+#define IMPORT(interface, name) __attribute__((import_module("wasi:" interface WASI_VERSION), import_name(name)))
+IMPORT("clocks/monotonic-clock", "subscribe-duration") uint32_t clock_subscribe_duration(uint64_t nanoseconds);
+IMPORT("random/random", "get-random-bytes") void random_bytes(uint64_t size, void *result);
+IMPORT("filesystem/preopens", "get-directories") void preopens_get(void *result);
+IMPORT("filesystem/types", "[method]descriptor.open-at")
+void descriptor_open_at(uint32_t folder, uint32_t path_flags, const char *path, size_t size, uint32_t open_flags, uint32_t flags, void *result);
+IMPORT("filesystem/types", "[resource-drop]descriptor") void descriptor_drop(uint32_t descriptor);
+IMPORT("sockets/tcp-create-socket", "create-tcp-socket") void tcp_create(uint32_t family, void *result);
+IMPORT("sockets/tcp", "[resource-drop]tcp-socket") void tcp_drop(uint32_t socket);
+IMPORT("sockets/udp-create-socket", "create-udp-socket") void udp_create(uint32_t family, void *result);
+IMPORT("sockets/udp", "[resource-drop]udp-socket") void udp_drop(uint32_t socket);
 
 struct header {
     struct guest_string name;
@@ -394,15 +398,42 @@ static uint32_t make_pollable(void)
     return clock_subscribe_duration(UINT64_C(3600000000000));
 }
 
-static uint32_t make_file(void)
+static uint32_t handle_of(const struct http_area *result)
 {
-    int fd = open("/hoard", O_CREAT | O_RDWR, 0666);
-    return (uint32_t)fd; /* of libc: the adapter holds the descriptor */
+    return result->bytes[0] ? UINT32_MAX : http_word(result, 4);
 }
 
-static void drop_file(uint32_t fd)
+/* A descriptor of its own, of the same file each time. */
+static uint32_t make_descriptor(void)
 {
-    close((int)fd);
+    enum { FOLLOW = 1, CREATE = 1, READ_WRITE = 3 };
+    struct http_area result;
+    preopens_get(&result);
+    struct {
+        uint32_t descriptor;
+        struct guest_string name;
+    } *folders = (void *)http_word(&result, 0);
+    descriptor_open_at(folders[0].descriptor, FOLLOW, "hoard", 5, CREATE, READ_WRITE, &result);
+    for (uint32_t i = 0; i < 2; i++) {
+        descriptor_drop(folders[i].descriptor);
+        guest_string_free(folders[i].name);
+    }
+    free(folders);
+    return handle_of(&result);
+}
+
+static uint32_t make_tcp(void)
+{
+    struct http_area result;
+    tcp_create(0, &result);
+    return handle_of(&result);
+}
+
+static uint32_t make_udp(void)
+{
+    struct http_area result;
+    udp_create(0, &result);
+    return handle_of(&result);
 }
 
 static const struct {
@@ -415,7 +446,9 @@ static const struct {
     {"body", make_body, http_outgoing_body_drop},
     {"options", http_options_new, http_options_drop},
     {"pollable", make_pollable, io_pollable_drop},
-    {"file", make_file, drop_file},
+    {"descriptor", make_descriptor, descriptor_drop},
+    {"tcp", make_tcp, tcp_drop},
+    {"udp", make_udp, udp_drop},
 };
 
 static uint32_t order_of(uint32_t i, uint32_t count, char order)
