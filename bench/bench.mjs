@@ -6,16 +6,14 @@
 //
 //   node bench/bench.mjs [--once] [GROUP...]     --once: one small iteration of each, so that none of it can rot
 
-import { execFile } from 'node:child_process';
-import events from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:http';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import { golemAot, guest, must, Session, top, Worker } from '../tests/harness.mjs';
+import { makeCertificates } from '../tests/net/certificates.mjs';
+import { startNginx } from '../tests/net/nginx.mjs';
 
 const words = process.argv.slice(2);
 const once = words.includes('--once');
@@ -202,11 +200,12 @@ const groups = {
         Object.keys(commands).forEach((name, i) => report(`start-${name}`, microseconds[i], 'us', i ? microseconds[i] / microseconds[0] : undefined));
     },
 
-    /** Requests one after the other over one connection, against a loop of libcurl's own; the server is this process. */
+    /** Requests one after the other over one connection to nginx, against a loop of libcurl's own. */
     async http() {
-        const server = createServer((_, response) => response.end('hello'));
-        await events.once(server.listen(0, '127.0.0.1'), 'listening');
-        const url = `http://127.0.0.1:${server.address().port}/`, count = once ? 10 : 1000;
+        const folder = join(scratch, 'nginx');
+        mkdirSync(folder);
+        const nginx = await startNginx(folder, makeCertificates(folder), { files: { hello: 'hello' } });
+        const url = `http://${nginx.plain}/hello`, count = once ? 10 : 1000;
         const loop = join(scratch, 'http_loop');
         must(process.env.CC ?? 'cc', ['-O2', '-o', loop, join(top, 'bench/http_loop.c'), '-lcurl']);
         const program = executable(guest('http'), 'http');
@@ -214,15 +213,14 @@ const groups = {
         const milliseconds = { native: [], ephemeral: [], durable: [] };
         for (const session of Object.values(sessions)) await session.call(`demo:http/api@1.0.0.{fetch-all}("${url}", 1)`);
         for (let i = 0; i < (once ? 1 : 3); i++) {
-            const { stdout } = await promisify(execFile)(loop, [url, String(count)]);
-            milliseconds.native.push(Number(stdout));
+            milliseconds.native.push(Number(must(loop, [url, String(count)])));
             for (const [mode, session] of Object.entries(sessions))
                 milliseconds[mode].push(await session.time(`demo:http/api@1.0.0.{fetch-all}("${url}", ${count})`));
         }
         for (const [mode, each] of Object.entries(milliseconds))
             report(`http-request-${mode}`, median(each) / count * 1000, 'us', mode === 'native' ? undefined : median(each) / median(milliseconds.native));
         for (const session of Object.values(sessions)) await session.end();
-        server.close();
+        await nginx.stop();
     },
 
     /** What a build costs, cold and from the cache. */
