@@ -10,7 +10,10 @@
 
 #include "build_files.h"
 
-enum { FILE_MAX_BYTES = 1 << 20, SETTLED_S = 2, TRUSTED_S = 24 * 60 * 60 };
+enum { FILE_MAX_BYTES = 1 << 20, TRUSTED_S = 24 * 60 * 60 };
+
+/* Longer than the ticks of a file system's clock: those of the kernel's (10 ms), or of one that counts seconds (2 s, FAT). */
+enum { SETTLED_MS = 100, SETTLED_IN_SECONDS_MS = 3000 };
 
 /* What decides where the programs and files of a build are looked for. */
 static const char *const variables[] = {"CC", "PATH", "GOLEM_AOT_WASM2C", "XDG_CACHE_HOME", "HOME"};
@@ -92,11 +95,17 @@ const char *build_known_find(struct ga_arena *arena, const struct build_options 
     return found;
 }
 
+static bool is_settled(struct timespec changed, struct timespec began)
+{
+    int64_t passed_ms = ((int64_t)began.tv_sec - changed.tv_sec) * 1000 + (began.tv_nsec - changed.tv_nsec) / 1000000;
+    return passed_ms > (changed.tv_nsec == 0 ? SETTLED_IN_SECONDS_MS : SETTLED_MS);
+}
+
 /* A line for a file that has not changed lately; false: it cannot be trusted. */
 static bool add_settled(struct ga_buf *text, const char *path, struct timespec began)
 {
     struct stat info;
-    if (path[0] != '/' || strchr(path, '\n') || stat(path, &info) != 0 || info.st_ctim.tv_sec >= began.tv_sec - SETTLED_S)
+    if (path[0] != '/' || strchr(path, '\n') || stat(path, &info) != 0 || !is_settled(info.st_ctim, began))
         return false;
     print_line(text, &info, path);
     return true;

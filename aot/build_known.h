@@ -14,8 +14,8 @@
  *
  *   <device> <inode> <size> <time of change of the contents> <of the inode> <path>
  *
- * the last of which is the executable. Noted is only what had not changed for two seconds when the build began: a file that
- * is written while it is read would keep its times within the resolution of a file system's clock.
+ * the last of which is the executable. Noted is only what had not changed for a while when the build began: a file that is
+ * written while it is read would keep its times within a tick of the file system's clock.
  */
 
 /* The executable's path, or NULL: then it is to be found the long way. So it is once a day even if nothing changed, which reads the

@@ -181,8 +181,8 @@ test('golem-aot run: what has not changed is not read again, and any change is s
     const builds = () => statSync(join(folder, 'cache/golem-aot/tmp')).mtimeMs; // each works in a folder there
     const say = (text) => assert.deepEqual(run(golemAot, ['run', path], { env }), { status: 0, signal: null, stdout: `${text}, world!\n`, stderr: '' });
     copyFileSync(guest('hello'), path);
+    utimesSync(path, new Date(), new Date()); // which also is a change
     say('Hello');
-    assert.deepEqual(kept('known'), [], 'too new: it could change without a trace');
     await settle();
     say('Hello');
     assert.equal(kept('known').length, 1);

@@ -16,6 +16,7 @@
 #include "build_compile.h"
 #include "build_elf.h"
 #include "build_files.h"
+#include "build_known.h"
 #include "build_process.h"
 #include "build_tools.h"
 
@@ -39,6 +40,7 @@ static void leave(void)
 }
 
 TestSuite(build_cache, .init = enter, .fini = leave);
+TestSuite(build_known, .init = enter, .fini = leave);
 TestSuite(build_process, .init = enter, .fini = leave);
 TestSuite(build_files, .init = enter, .fini = leave);
 
@@ -189,6 +191,54 @@ Test(build_cache, without_a_place_for_it_there_is_a_temporary_directory_and_no_c
     cr_expect_null(build_cache_get(&cache, &arena, "objects", KEY));
     build_cache_close(&cache);
     cr_expect_eq(access(path, F_OK), -1);
+}
+
+/* --- what is known of a component --- */
+
+static struct timespec later(struct timespec time, long milliseconds)
+{
+    time.tv_nsec += milliseconds * 1000000;
+    return (struct timespec){time.tv_sec + time.tv_nsec / 1000000000, time.tv_nsec % 1000000000};
+}
+
+Test(build_known, what_changed_shortly_before_the_build_is_not_noted)
+{
+    struct build_cache cache = open_cache();
+    struct build_tools tools = {0};
+    struct build_options options = {.input = write_temporary(&cache, "component")};
+    const char *tool = write_temporary(&cache, "tool"), *executable = write_temporary(&cache, "executable");
+    struct stat info;
+    *GA_PUSH(&arena, &tools.files) = tool;
+    cr_assert_eq(stat(tool, &info), 0); /* the last of the two to be written */
+    build_known_note(&arena, &cache, &tools, &options, executable, later(info.st_ctim, 50));
+    cr_expect_null(build_known_find(&arena, &options));
+    build_known_note(&arena, &cache, &tools, &options, executable, later(info.st_ctim, 4000));
+    cr_assert_str_eq(build_known_find(&arena, &options), executable);
+    struct build_options other = options;
+    other.allow_missing = true;
+    cr_expect_null(build_known_find(&arena, &other));
+    cr_assert_eq(build_file_write(tool, "TOOL", 4, &report), GA_OK);
+    cr_expect_null(build_known_find(&arena, &options));
+    build_cache_close(&cache);
+}
+
+Test(build_known, after_a_day_the_long_way_is_gone)
+{
+    struct build_cache cache = open_cache();
+    struct build_tools tools = {0};
+    struct build_options options = {.input = write_temporary(&cache, "component")};
+    const char *executable = write_temporary(&cache, "executable");
+    struct timespec now, old[2];
+    clock_gettime(CLOCK_REALTIME, &now);
+    old[0] = old[1] = (struct timespec){now.tv_sec - 23 * 3600, 0};
+    cr_assert_eq(utimensat(AT_FDCWD, executable, old, 0), 0);
+    build_known_note(&arena, &cache, &tools, &options, executable, later(now, 4000));
+    cr_assert_str_eq(build_known_find(&arena, &options), executable);
+    old[0] = old[1] = (struct timespec){now.tv_sec - 25 * 3600, 0};
+    cr_assert_eq(utimensat(AT_FDCWD, executable, old, 0), 0);
+    build_known_note(&arena, &cache, &tools, &options, executable, later(now, 4000));
+    cr_expect_null(build_known_find(&arena, &options));
+    build_cache_close(&cache);
 }
 
 /* --- files --- */
