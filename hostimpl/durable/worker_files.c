@@ -32,6 +32,8 @@ int worker_files_root(struct worker *worker, struct ga_report *report)
 
 void worker_close_files(struct worker *worker)
 {
+    worker->initial.pinned = NULL;
+    worker->initial.pinned_count = 0;
     files_end(&worker->files);
 }
 

@@ -33,7 +33,7 @@ function runUntilDark(worker, power) {
         if (done.stdout.endsWith('\n')) acknowledged.set(key, done.stdout.slice(0, -1));
         if (done.signal === 'SIGKILL') return { acknowledged, dark: true };
         assert.equal(done.status, 0, done.stderr);
-        before += Number(readFileSync(count, 'utf8'));
+        before += Number(readFileSync(count, 'utf8').split(' ')[0]);
     }
     return { acknowledged, dark: false, syncs: before };
 }

@@ -150,6 +150,12 @@ static void step_drop(const char *letter, const char *unused)
     say_status(close(held[*letter - 'a'] - 1));
 }
 
+static void step_sleep(const char *milliseconds, const char *unused)
+{
+    (void)unused;
+    say_status(usleep(1000 * (useconds_t)atol(milliseconds)));
+}
+
 /* "fill /f 1000000": so many bytes. */
 static void step_fill(const char *path, const char *size)
 {
@@ -181,7 +187,7 @@ static const struct {
     {"write", step_replace}, {"append", step_append}, {"read", step_read}, {"list", step_list}, {"stat", step_stat},
     {"mkdir", step_make},    {"remove", step_remove}, {"move", step_move}, {"link", step_link}, {"fill", step_fill},
     {"twin", step_hard_link}, {"touch", step_touch},  {"resize", step_resize}, {"hold", step_hold}, {"add", step_add},
-    {"show", step_show},     {"drop", step_drop},
+    {"show", step_show},     {"drop", step_drop},       {"sleep", step_sleep},
 };
 
 /* "append /log some text"; the line is taken apart in place. */
