@@ -163,6 +163,25 @@ test('what is neither a component nor an executable of golem-aot\'s is not run',
     }
 });
 
+test('the exit code is what run returns or the guest exits with, and 3 for a trap', async (t) => {
+    const folder = scratch(t), input = join(folder, 'x.wasm');
+    const { parse } = await import('@bytecodealliance/jco-transpile/wasm-tools');
+    for (const [body, code, message] of [['i32.const 0', 0, /^$/], ['i32.const 1', 1, /^$/], ['(call $exit (i32.const 42)) i32.const 0', 42, /^$/],
+        ['(call $exit (i32.const 0)) unreachable', 0, /^$/], ['(call $exit (i32.const 255)) unreachable', 255, /^$/], ['unreachable', 3, /^trap: unreachable/]]) {
+        writeFileSync(input, await parse(`(component
+          (import "wasi:cli/exit@0.2.3" (instance $exit (export "exit-with-code" (func (param "status-code" u8)))))
+          (core func $exit (canon lower (func $exit "exit-with-code")))
+          (core module $m (import "host" "exit" (func $exit (param i32))) (func (export "run") (result i32) ${body}))
+          (core instance $i (instantiate $m (with "host" (instance (export "exit" (func $exit))))))
+          (func $run (result (result)) (canon lift (core func $i "run")))
+          (instance $run (export "run" (func $run)))
+          (export "wasi:cli/run@0.2.3" (instance $run)))`));
+        const { status, signal, stdout, stderr } = run(golemAot, ['run', input]);
+        assert.deepEqual([status ?? signal, stdout], [code, ''], body);
+        assert.match(stderr, message);
+    }
+});
+
 // --- golem-aot run's cache ---
 
 const settle = () => new Promise((tell) => setTimeout(tell, 3100));
