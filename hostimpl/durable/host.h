@@ -44,7 +44,7 @@ struct host_func {
 
 struct ga_arena *worker_scratch(struct worker *worker); /* reset after each host call */
 void *worker_alloc(struct worker *worker, size_t size); /* from it, zeroed, aligned 16 */
-struct cabi_string worker_string(struct worker *worker, const char *text); /* a copy in it */
+struct cabi_string worker_string(struct worker *worker, const char *text); /* a copy in it, '?' for what is not UTF-8 */
 
 /* Memory in the region, zeroed: for what a record of a host resource cannot hold itself. Who allocates frees, with the same size.
  * Traps when there is none left. Sizes and order must follow from what the guest does, as all that is in the region. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ga_utf8.h"
 #include "trap.h"
 #include "worker_parts.h"
 
@@ -20,7 +21,11 @@ void *worker_alloc(struct worker *worker, size_t size)
 struct cabi_string worker_string(struct worker *worker, const char *text)
 {
     size_t size = strlen(text);
-    return (struct cabi_string){ga_arena_strndup(&worker->scratch, text, size), size};
+    char *copy = ga_arena_strndup(&worker->scratch, text, size);
+    if (!ga_utf8_valid((const uint8_t *)copy, size))
+        for (char *at = copy; *at; at++)
+            *at = (unsigned char)*at < 0x80 ? *at : '?';
+    return (struct cabi_string){copy, size};
 }
 
 void *worker_region_alloc(struct worker *worker, size_t size)

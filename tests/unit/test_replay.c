@@ -814,6 +814,17 @@ Test(replay, another_components_worker_is_refused)
                        report.text);
 }
 
+Test(replay, texts_of_libraries_are_given_as_utf_8)
+{
+    static const struct {
+        const char *text, *given;
+    } CASES[] = {{"", ""}, {"plain", "plain"}, {"\xc3\xa4", "\xc3\xa4"}, {"cut \xc3", "cut ?"}, {"\xc3\xa4\xff", "???"}};
+    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
+        struct cabi_string given = worker_string(&worker_this, CASES[i].text);
+        cr_assert(given.size == strlen(CASES[i].given) && !memcmp(given.data, CASES[i].given, given.size), "case %zu", i);
+    }
+}
+
 Test(replay, an_ephemeral_worker_records_nothing)
 {
     struct ga_report report = {0};
