@@ -320,6 +320,8 @@ static int run_verb(struct exe_options *options, int count, char **words)
             continue;
         if (VERBS[i].looks && options->ephemeral)
             return exe_usage(options, "with --ephemeral nothing is kept for %s to look at", words[0]);
+        if (!VERBS[i].looks)
+            signal(SIGPIPE, SIG_IGN); /* a reader that has gone away is the guest's to notice, or fails an answer */
         return VERBS[i].run(options, count - 1, words + 1);
     }
     return exe_usage(options, "there is no verb %s", words[0]);
@@ -359,7 +361,6 @@ int main(int count, char **words)
     ga_stdio_hold();
     refuse_old_processor();
     signal(SIGABRT, on_abort);
-    signal(SIGPIPE, SIG_IGN); /* a reader that has gone away is the writer's to notice, the guest's or ours */
     const char *slash = count ? strrchr(words[0], '/') : NULL;
     struct exe_options options = {.program = slash   ? slash + 1
                                              : count ? words[0]
