@@ -165,6 +165,14 @@ static void guest_atomic(uint64_t *flat)
     flat[0] = sum + call_read(3);
 }
 
+static void guest_loud(uint64_t *flat)
+{
+    uint64_t begin = call_begin(0);
+    call_log(0);
+    flat[0] = call_read(1);
+    call_end(begin);
+}
+
 static void guest_nested(uint64_t *flat)
 {
     uint64_t outer = call_begin(0), sum = call_read(1);
@@ -248,6 +256,7 @@ static void guest_policy(uint64_t *flat)
 
 static const struct rt_export exports[] = {
     {"", "atomic", &none_to_u64, STEPS_OPTIONS, guest_atomic, NULL},
+    {"", "loud", &none_to_u64, STEPS_OPTIONS, guest_loud, NULL},
     {"", "nested", &none_to_u64, STEPS_OPTIONS, guest_nested, NULL},
     {"", "around", &none_to_u64, STEPS_OPTIONS, guest_around, NULL},
     {"", "waiting", &none_to_u64, STEPS_OPTIONS, guest_waiting, NULL},
@@ -316,6 +325,13 @@ Test(regions, an_atomic_region_that_is_cut_off_happens_again)
         {6, 9, "CIAcLcJcLJcLcacD"},
     };
     CHECK_CUTS("atomic", CUTS);
+}
+
+/* A line that was forgotten is printed again, also by a process that finds the Jump there. */
+Test(regions, what_was_printed_in_it_is_printed_again)
+{
+    static const struct cut CUTS[] = {{4, 0, "CIALcaD"}, {5, 0, "CIALcJLcaD"}, {5, 6, "CIALcJLcaD"}, {5, 7, "CIALcJLcaD"}};
+    CHECK_CUTS("loud", CUTS);
 }
 
 Test(regions, of_nested_ones_the_outermost_counts)
