@@ -63,7 +63,7 @@ RT_LIBRARY = $(BUILD)/lib/golem-aot/libgolemrt.a
 AOT_LIBRARY = $(BUILD)/obj/libgolemaot.a
 WITGEN_LIBRARY = $(BUILD)/obj/libwitgen.a
 RT_LIBS = -lsqlite3 -luuid -lm
-AOT_LIBS = -lpthread
+AOT_LIBS = -lmd -lpthread
 
 .DEFAULT_GOAL = all
 .PHONY: all help deps deps-test deps-fuzz guests guests-more guests-js demo test test-js unit bless bench crash fuzz fuzz-programs fuzz-link test-asan lint fmt install clean

@@ -22,12 +22,12 @@
 
 void build_key_start(struct build_key *key)
 {
-    ga_sha256_start(&key->hash);
+    SHA256Init(&key->hash);
 }
 
 void build_key_raw(struct build_key *key, const void *data, size_t size)
 {
-    ga_sha256_add(&key->hash, data, size);
+    SHA256Update(&key->hash, data, size);
 }
 
 void build_key_bytes(struct build_key *key, const void *data, size_t size)
@@ -49,8 +49,8 @@ void build_key_number(struct build_key *key, uint64_t number)
 
 const char *build_key_end(struct build_key *key, struct ga_arena *arena)
 {
-    uint8_t digest[GA_SHA256_BYTES];
-    ga_sha256_end(&key->hash, digest);
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256Final(digest, &key->hash);
     char *text = ga_arena_alloc(arena, 2 * sizeof digest + 1);
     for (size_t i = 0; i < sizeof digest; i++)
         sprintf(text + 2 * i, "%02x", digest[i]);

@@ -1,12 +1,12 @@
 #ifndef AOT_BUILD_CACHE_H
 #define AOT_BUILD_CACHE_H
 
+#include <sha2.h>
 #include <stdbool.h>
 
 #include "ga_arena.h"
 #include "ga_buf.h"
 #include "ga_report.h"
-#include "ga_sha256.h"
 
 /*
  * The cache: files by content key. An entry is two files in one of the cache's folders,
@@ -32,7 +32,7 @@ struct build_cache {
 
 /* A SHA-256 under construction: of parts, each with its size, so that "ab","c" and "a","bc" differ. */
 struct build_key {
-    struct ga_sha256 hash;
+    SHA2_CTX hash;
 };
 void build_key_start(struct build_key *key);
 void build_key_bytes(struct build_key *key, const void *data, size_t size);

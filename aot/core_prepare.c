@@ -1,9 +1,9 @@
+#include <sha2.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core_parts.h"
 #include "ga_assert.h"
-#include "ga_sha256.h"
 
 /*
  * The pre-pass: a module as it is in, a module as wasm2c should see it out. All sections but import, function, export, start,
@@ -69,17 +69,17 @@ static enum ga_status refuse(const struct core_module *module, struct ga_report 
 
 /* --- hashes --- */
 
-static void hash_bytes(uint8_t out[static GA_SHA256_BYTES], const void *data, size_t size)
+static void hash_bytes(uint8_t out[static SHA256_DIGEST_LENGTH], const void *data, size_t size)
 {
-    struct ga_sha256 hash;
-    ga_sha256_start(&hash);
-    ga_sha256_add(&hash, data, size);
-    ga_sha256_end(&hash, out);
+    SHA2_CTX hash;
+    SHA256Init(&hash);
+    SHA256Update(&hash, data, size);
+    SHA256Final(out, &hash);
 }
 
 static void hash_name(char *out, char letter, const void *data, size_t size)
 {
-    uint8_t digest[GA_SHA256_BYTES];
+    uint8_t digest[SHA256_DIGEST_LENGTH];
     hash_bytes(digest, data, size);
     *out++ = letter;
     for (int i = 0; i < 8; i++)

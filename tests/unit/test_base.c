@@ -10,7 +10,6 @@
 #include "ga_hash.h"
 #include "ga_map.h"
 #include "ga_report.h"
-#include "ga_sha256.h"
 #include "ga_utf8.h"
 
 static struct ga_reader reader_of(const void *bytes, size_t size)
@@ -218,42 +217,4 @@ Test(ga_hash, depends_on_content_and_seed)
     cr_assert_eq(ga_hash64("abc", 3, 0), ga_hash64("abc", 3, 0));
     cr_assert_neq(ga_hash64("abc", 3, 0), ga_hash64("abd", 3, 0));
     cr_assert_neq(ga_hash64("abc", 3, 0), ga_hash64("abc", 3, 1));
-}
-
-static void expect_sha256(const void *data, size_t size, size_t step, const char *expected)
-{
-    struct ga_sha256 hash;
-    uint8_t digest[GA_SHA256_BYTES];
-    char text[2 * GA_SHA256_BYTES + 1];
-    ga_sha256_start(&hash);
-    for (size_t at = 0; at < size; at += step)
-        ga_sha256_add(&hash, (const char *)data + at, step < size - at ? step : size - at);
-    ga_sha256_end(&hash, digest);
-    for (size_t i = 0; i < sizeof digest; i++)
-        sprintf(text + 2 * i, "%02x", digest[i]);
-    cr_expect_str_eq(text, expected, "%zu bytes, %zu at a time", size, step);
-}
-
-/* The examples of FIPS 180-2, and others around the ends of blocks (by sha256sum). */
-Test(ga_sha256, is_that_of_the_standard_however_the_bytes_come)
-{
-    static const struct {
-        size_t size; /* of 'a's */
-        const char *expected;
-    } cases[] = {
-        {0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
-        {1, "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"},
-        {55, "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318"},
-        {56, "b35439a4ac6f0948b6d6f9e3c6af0f5f590ce20f1bde7090ef7970686ec6738a"},
-        {63, "7d3e74a05d7db15bce4ad9ec0658ea98e3f06eeecf16b4c6fff2da457ddc2f34"},
-        {64, "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb"},
-        {1000000, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"},
-    };
-    static char as[1000000];
-    memset(as, 'a', sizeof as);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        for (size_t step = 1; step <= 1000; step = step * 7 + 1)
-            expect_sha256(as, cases[i].size, step, cases[i].expected);
-    static const char text[] = "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq";
-    expect_sha256(text, sizeof text - 1, 9, "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
 }
