@@ -400,12 +400,24 @@ static void record_times(struct worker *worker, const char *record_name, struct 
         (void)io_path_set_fd_times(seen->fd, times); /* what it shows is in seen->times in any case */
 }
 
+/* How large a directory is, and how many links it has, is the file system's affair: it is not the same when the worker's files
+ * are made again, and nobody records it. */
+static int look(struct worker *worker, struct seen *seen)
+{
+    int status = status_of(fstat(seen->fd, &seen->stat));
+    if (status == 0 && S_ISDIR(seen->stat.st_mode) && !worker_is_command(worker)) {
+        seen->stat.st_size = 0;
+        seen->stat.st_nlink = 1;
+    }
+    return status;
+}
+
 /* seen_out->fd belongs to the descriptor. */
 static int see(struct worker *worker, uint32_t self, struct seen *seen_out)
 {
     const struct wasi_file *file = wasi_file_get(worker, file_of(worker, self));
     seen_out->fd = any_fd(worker, self);
-    int status = seen_out->fd < 0 ? seen_out->fd : status_of(fstat(seen_out->fd, &seen_out->stat));
+    int status = seen_out->fd < 0 ? seen_out->fd : look(worker, seen_out);
     if (status == 0)
         record_times(worker, host_wasi_filesystem_types_descriptor_stat.record_name,
                      (struct cabi_string){file->path, file->path_size}, seen_out);
@@ -422,7 +434,7 @@ static int see_at(struct worker *worker, uint32_t self, uint32_t path_flags, str
     seen_out->fd = io_path_open(root, path_of(path), O_PATH | (follows(path_flags) ? 0 : O_NOFOLLOW), 0);
     if (seen_out->fd < 0)
         return seen_out->fd;
-    int status = status_of(fstat(seen_out->fd, &seen_out->stat));
+    int status = look(worker, seen_out);
     if (status == 0)
         record_times(worker, host_wasi_filesystem_types_descriptor_stat_at.record_name, path, seen_out);
     close(seen_out->fd);

@@ -376,6 +376,17 @@ Test(wasi_filesystem, flags_and_type_tell_what_a_descriptor_is)
     cr_expect_not(wasi_filesystem_types_descriptor_is_same_object(worker, file, root));
 }
 
+Test(wasi_filesystem, a_directory_of_a_recorded_worker_shows_nothing_of_the_file_system)
+{
+    void_result done = {0};
+    stat_result stat = {0};
+    wasi_filesystem_types_descriptor_create_directory_at(worker, root, text_of("dir"), &done);
+    wasi_filesystem_types_descriptor_stat(worker, root, &stat);
+    cr_assert(CODE(stat) == OK && stat.value.ok.size == 0 && stat.value.ok.link_count == 1);
+    wasi_filesystem_types_descriptor_stat_at(worker, root, 0, text_of("dir"), &stat);
+    cr_assert(CODE(stat) == OK && stat.value.ok.size == 0 && stat.value.ok.link_count == 1);
+}
+
 /* --- names --- */
 
 Test(wasi_filesystem, names_are_made_moved_linked_and_removed)
