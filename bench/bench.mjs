@@ -6,10 +6,14 @@
 //
 //   node bench/bench.mjs [--once] [GROUP...]     --once: one small iteration of each, so that none of it can rot
 
+import { execFile, spawn } from 'node:child_process';
+import events from 'node:events';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { parse } from '@bytecodealliance/jco-transpile/wasm-tools';
 import { golemAot, guest, must, Session, top, Worker } from '../tests/harness.mjs';
 import { makeCertificates } from '../tests/net/certificates.mjs';
@@ -223,6 +227,23 @@ const groups = {
         await nginx.stop();
     },
 
+    /** A handler that answers 1,000 bytes, against nginx with a file of them: wrk, one connection and 32. */
+    async handler() {
+        const size = 1000, counts = once ? [8] : [1, 32];
+        const servers = { nginx: await startFileServer('b'.repeat(size)), handler: await startHandler(executable(guest('handler'), 'handler'), `/sized?${size}`) };
+        for (const connections of counts) {
+            const seen = Object.fromEntries(Object.keys(servers).map((name) => [name, []]));
+            for (let i = 0; i < (once ? 1 : 3); i++)
+                for (const [name, server] of Object.entries(servers)) seen[name].push(await wrk(server.url, connections));
+            for (const [name, each] of Object.entries(seen)) {
+                const of = (what, from = each) => median(from.map((one) => one[what])), ratio = (what) => (name === 'nginx' ? undefined : of(what) / of(what, seen.nginx));
+                report(`handler-${connections}-requests-${name}`, of('requests'), '/s', ratio('requests'));
+                report(`handler-${connections}-median-${name}`, of('median'), 'us', ratio('median'));
+            }
+        }
+        for (const server of Object.values(servers)) await server.stop();
+    },
+
     /** What a build costs, cold and from the cache. */
     async build() {
         const component = guest('cart');
@@ -280,6 +301,44 @@ const groups = {
         }
     },
 };
+
+/** A server in a process of its own, whose url is there when it answers. */
+async function startServer(program, args, url, tell = () => url) {
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    process.on('exit', () => child.kill('SIGKILL'));
+    const server = { url: await tell(child), async stop() { child.kill('SIGTERM'); await events.once(child, 'exit'); } };
+    for (let i = 0; i < 100; i++) {
+        if (await fetch(server.url).then((response) => response.ok, () => false)) return server;
+        await pause(50);
+    }
+    throw new Error(`${program} does not serve ${server.url}`);
+}
+
+async function startFileServer(text) {
+    const folder = join(scratch, 'nginx'), probe = createServer();
+    await events.once(probe.listen(0, '127.0.0.1'), 'listening');
+    const { port } = probe.address();
+    probe.close();
+    mkdirSync(join(folder, 'logs'), { recursive: true });
+    writeFileSync(join(folder, 'file'), text);
+    writeFileSync(join(folder, 'nginx.conf'), `daemon off; user root; worker_processes auto; error_log ${folder}/errors; pid ${folder}/pid; events { worker_connections 1024; }
+http { access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on; client_body_temp_path ${folder}/body; proxy_temp_path ${folder}/proxy;
+fastcgi_temp_path ${folder}/fastcgi; uwsgi_temp_path ${folder}/uwsgi; scgi_temp_path ${folder}/scgi; server { listen 127.0.0.1:${port}; root ${folder}; } }\n`);
+    return startServer('/usr/sbin/nginx', ['-p', folder, '-c', join(folder, 'nginx.conf')], `http://127.0.0.1:${port}/file`);
+}
+
+async function startHandler(program, path) {
+    return startServer(program, ['serve', '--listen', '127.0.0.1:0'], undefined,
+        async (child) => String((await events.once(child.stdout, 'data'))[0]).match(/http:\S+/)[0] + path);
+}
+
+/** Requests a second, and the median of their microseconds. */
+async function wrk(url, connections) {
+    const { stdout } = await promisify(execFile)('wrk', ['-t1', `-c${connections}`, `-d${once ? 1 : 3}s`, '--latency', url]);
+    const [, value, unit] = stdout.match(/50% +([0-9.]+)(us|ms|s)/);
+    if (/Non-2xx|Socket errors/.test(stdout)) throw new Error(stdout);
+    return { requests: Number(stdout.match(/Requests\/sec: +([0-9.]+)/)[1]), median: Number(value) * { us: 1, ms: 1e3, s: 1e6 }[unit] };
+}
 
 /** A build from the command line, whatever it takes: milliseconds, and what it says of itself. */
 function buildTimed(component, output, env, ...options) {

@@ -18,7 +18,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 build_packages="gcc libc6-dev make pkg-config ca-certificates debian-archive-keyring libsqlite3-dev libuv1-dev
     uuid-dev libcurl4-openssl-dev libmd-dev libxxhash-dev libsimde-dev"
-test_packages="libcriterion-dev nginx-light openssl clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 rustc libstd-rust-dev-wasm32 sqlite3"
+test_packages="libcriterion-dev nginx-light wrk openssl clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32 rustc libstd-rust-dev-wasm32 sqlite3"
 fuzz_packages="libclang-rt-19-dev"
 lint_packages="clang-format-19 clang-tidy-19"
 
