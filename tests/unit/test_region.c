@@ -1,5 +1,6 @@
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -188,14 +189,27 @@ Test(region, memories_lie_in_slots_and_grow_in_place)
     cr_assert_eq(second[0], 0);
 }
 
-/* What a process ends with that may have so much more memory and takes `take`. */
+/* Bytes that the process has now, as RLIMIT_DATA counts them. */
+static uint64_t data_bytes(void)
+{
+    char line[128];
+    unsigned long long kib = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file) && sscanf(line, "VmData: %llu kB", &kib) != 1)
+        ;
+    if (file)
+        fclose(file);
+    return kib * 1024;
+}
+
+/* What a process ends with that may have 64 MiB more and takes `take`. */
 static int ends_with(void (*take)(void))
 {
     int wait_status;
     pid_t child = fork();
     cr_assert_geq(child, 0);
     if (child == 0) {
-        struct rlimit limit = {0x4000000, RLIM_INFINITY};
+        struct rlimit limit = {data_bytes() + 0x4000000, RLIM_INFINITY};
         if (setrlimit(RLIMIT_DATA, &limit) == 0)
             take();
         _exit(0);
