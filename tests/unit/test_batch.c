@@ -473,7 +473,7 @@ Test(batch, over_several_invocations_it_is_deferred_or_lost)
 
 static void shell(const char *format)
 {
-    char command[300];
+    char command[400];
     snprintf(command, sizeof command, format, directory, directory, directory, directory);
     cr_assert_eq(system(command), 0, "%s", command);
 }
@@ -485,13 +485,13 @@ static void check_hidden_checkpoint(uint64_t entries_before)
     char reads[20];
     snprintf(reads, sizeof reads, "%" PRIu64, entries_before);
     value_of("reads", reads, NULL);
-    die_in("long", "", entries_before + 7); /* Create, Invoked, the reads, Completed; Invoked, begin, result, read */
+    uint64_t begin = entries_before + 5; /* behind Create, Invoked, the reads, Completed; Invoked */
+    die_in("long", "", begin + 2);
     shell("cp -r %s %s.kept && cd %s/workers/w-* && rm ckpt-*");
     cr_assert_eq(value_of("long", "", "k"), 0);
-    cr_assert_not(shared->restored);
-    shell("cp %s.kept/workers/w-*/ckpt-* %s/workers/w-*/ && rm -rf %s.kept");
+    shell("rm -f %s/workers/w-*/ckpt-* && cp %s.kept/workers/w-*/ckpt-* %s/workers/w-*/ && rm -rf %s.kept");
     value_of("reads", "1", NULL);
-    cr_assert_not(shared->restored);
+    cr_assert_leq(shared->restored, begin);
     must_verify(); /* which would miss the host call where it was taken */
 }
 

@@ -151,6 +151,7 @@ static const struct wasi_output_ops plain_ops = {.pollable = &wasi_pollable_alwa
 
 static void begin(const char *data, enum wasi_stream_state end_state, int error)
 {
+    ga_buf_free(&other.written);
     memset(&other, 0, sizeof other);
     other.data = data;
     other.end_state = end_state;
@@ -161,6 +162,7 @@ static void begin(const char *data, enum wasi_stream_state end_state, int error)
 static void restart(void)
 {
     double_rewind();
+    ga_buf_free(&other.written);
     memset(&other, 0, sizeof other);
     other.gone = true;
     other.data = "";

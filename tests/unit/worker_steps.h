@@ -22,8 +22,8 @@
  * gates. There is one worker in a process, so each step of a test is a process of its own.
  *
  * To be included by one file of a test program, behind its `static struct shared {...} *shared`, which all processes of a test see
- * and which each step begins with zeroes: uint64_t result, restored, calls_replayed, checkpoints; int status; char text[1024];
- * and what else the test wants. The program defines struct root (with `instance` and `options`) and, behind its functions,
+ * and which each step begins with zeroes: uint64_t result, restored (the entry of the checkpoint that was, 0: none),
+ * calls_replayed, checkpoints; int status; char text[1024]; and what else the test wants. The program defines struct root (with `instance` and `options`) and, behind its functions,
  * STEPS_HOST_CALL for each host function and STEPS_COMPONENT.
  */
 static char directory[64];
@@ -123,7 +123,7 @@ static void call_once(const char *function, const char *argument, const char *ke
     struct ga_report report = {0};
     struct ga_buf out = {0};
     enum ga_status status = worker_start(&worker_this, config_of(WORKER_LIVE), &report);
-    shared->restored = worker_this.restored;
+    shared->restored = worker_this.restored ? worker_this.last_checkpoint.oplog_index : 0;
     if (status == GA_OK && function) {
         struct invocation_request request = {.function = function,
                                              .function_size = strlen(function),
