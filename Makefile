@@ -171,7 +171,7 @@ unit: $(UNIT_TESTS)
 $(BUILD)/tests/test_%: $(BUILD)/obj/tests/unit/test_%.o $(BUILD)/obj/tests/unit/criterion_arena.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(BUILD)/obj/gen/host_catalog.o
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC) -no-pie -o $@ $< $(BUILD)/obj/tests/unit/criterion_arena.o -lcriterion $(BUILD)/obj/gen/host_catalog.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) $(RT_LIBS) $(AOT_LIBS)
+	$(Q)$(CC) -no-pie -o $@ $< $(BUILD)/obj/tests/unit/criterion_arena.o -lcriterion $(BUILD)/obj/gen/host_catalog.o $(WITGEN_LIBRARY) $(AOT_LIBRARY) $(RT_LIBRARY) $(LDFLAGS) $(RT_LIBS) -l:libuv_a.a $(AOT_LIBS)
 
 guests: $(GUESTS)
 

@@ -37,11 +37,12 @@ struct io_http_exchange {
     bool peer_ended; /* the client sends no more */
     uint64_t since_ms;         /* of the state's time limit, see tick */
     uint64_t written_since_ms; /* the client has taken something */
-    size_t written_left;
+    uint64_t taken;            /* bytes, then */
 
     /* HEAD */
     size_t scanned;
     bool begun; /* a part of a head is there */
+    bool held;  /* no request is taken until the client has taken the responses that it has */
 
     /* EXCHANGE */
     void *user;
@@ -136,10 +137,16 @@ static void on_finished(struct io_stream *stream)
         io_stream_close(stream);
 }
 
+static void take_requests(struct io_http_exchange *connection);
+
 static void on_drained(struct io_stream *stream)
 {
     struct io_http_exchange *connection = (struct io_http_exchange *)stream;
-    if (connection->user)
+    bool held = connection->held;
+    connection->held = false;
+    if (held)
+        take_requests(connection);
+    else if (connection->user)
         connection->server->config->drained(connection->user);
 }
 
@@ -296,19 +303,22 @@ static void put_trailers(struct io_http_exchange *exchange, const struct io_http
     ga_buf_free(&end);
 }
 
+/* What has come already (pipelined; if we are called from there, the rest comes anyway), and what comes from now on. */
+static void take_requests(struct io_http_exchange *connection)
+{
+    io_stream_read(&connection->stream, !connection->peer_ended);
+    io_stream_again(&connection->stream);
+    if (connection->state == STATE_HEAD && !connection->stream.busy && connection->peer_ended && !connection->held)
+        linger(connection);
+}
+
 static void wait_for_request(struct io_http_exchange *connection)
 {
     connection->state = STATE_HEAD;
-    connection->begun = false;
+    connection->begun = connection->held = false;
     connection->scanned = 0;
     connection->since_ms = now_ms(connection);
-    io_stream_again(&connection->stream); /* pipelined, if we are not called from there */
-    if (connection->state != STATE_HEAD || connection->stream.busy)
-        return;
-    if (connection->peer_ended)
-        linger(connection);
-    else
-        io_stream_read(&connection->stream, true);
+    take_requests(connection);
 }
 
 void io_http_respond_end(struct io_http_exchange *exchange, const struct io_http_field *trailers, unsigned count)
@@ -453,6 +463,15 @@ static size_t take_body(struct io_http_exchange *connection, const char *data, s
     return used;
 }
 
+/* Who sends requests and does not read the responses is not answered any more. */
+static bool hold(struct io_http_exchange *connection)
+{
+    connection->held = io_stream_is_full(&connection->stream);
+    if (connection->held)
+        io_stream_read(&connection->stream, false);
+    return connection->held;
+}
+
 static size_t on_input(struct io_stream *stream, const uint8_t *bytes, size_t size)
 {
     struct io_http_exchange *connection = (struct io_http_exchange *)stream;
@@ -462,7 +481,7 @@ static size_t on_input(struct io_stream *stream, const uint8_t *bytes, size_t si
         if (connection->state == STATE_LINGER)
             return size;
         if (connection->state == STATE_HEAD)
-            taken = take_head(connection, data + used, size - used);
+            taken = hold(connection) ? 0 : take_head(connection, data + used, size - used);
         else if (connection->body_done || !connection->body_wanted)
             taken = 0;
         else
@@ -482,10 +501,9 @@ void io_http_read_body(struct io_http_exchange *exchange, bool wanted)
         return;
     exchange->body_wanted = wanted;
     exchange->since_ms = now_ms(exchange);
+    io_stream_read(&exchange->stream, wanted && !exchange->peer_ended); /* first: what is there may be too much again */
     if (wanted)
         io_stream_again(&exchange->stream);
-    if (exchange->state == STATE_EXCHANGE && !exchange->body_done)
-        io_stream_read(&exchange->stream, exchange->body_wanted);
 }
 
 /* --- time --- */
@@ -499,8 +517,9 @@ static bool is_over(const struct io_http_exchange *connection, uint64_t since_ms
 static bool is_stuck(struct io_http_exchange *connection)
 {
     size_t left = connection->stream.output.size + uv_stream_get_write_queue_size(&connection->stream.uv.stream);
-    if (!left || left != connection->written_left) {
-        connection->written_left = left;
+    uint64_t taken = connection->stream.put - left;
+    if (!left || taken != connection->taken) {
+        connection->taken = taken;
         connection->written_since_ms = now_ms(connection);
     }
     return is_over(connection, connection->written_since_ms, connection->server->config->write_ms);

@@ -312,6 +312,7 @@ void io_stream_write(struct io_stream *stream, const void *data, size_t size)
     if (stream->closing || stream->failed || !size)
         return;
     ga_buf_append(&stream->output, data, size);
+    stream->put += size;
     if (stream->queued)
         return;
     stream->queued = true;

@@ -34,6 +34,7 @@ struct io_stream {
     const struct io_stream_ops *ops;
     struct ga_buf input, output;
     size_t in_flight; /* bytes that libuv has to write */
+    uint64_t put;     /* bytes that were to be written, ever */
     bool reading, queued, was_full, closing, failed;
     bool busy; /* ops->input runs */
     bool finishing;

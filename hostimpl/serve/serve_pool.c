@@ -503,6 +503,8 @@ void serve_pool_body_end(void *user, const struct io_http_field *trailers, unsig
 void serve_pool_drained(void *user)
 {
     struct request *request = user;
+    if (!request->client_full)
+        return;
     request->client_full = false;
     request->process->since_ms = now_ms(request->pool);
     io_channel_read(request->process->channel, true);
