@@ -353,7 +353,10 @@ static enum io_http_progress note_expectation(struct io_http_head *head, struct 
 static enum io_http_progress note_connection(struct io_http_head *head, struct io_http_slice value,
                                              struct io_http_refusal *refusal)
 {
-    (void)refusal;
+    struct io_http_slice list = value, option;
+    while (next_element(&list, &option))
+        if (++head->option_count > IO_HTTP_OPTIONS_MAX)
+            return refuse(refusal, 431, "too many connection options");
     if (io_http_list_has(value, "close"))
         head->keep_alive = false;
     else if (head->minor == 0 && io_http_list_has(value, "keep-alive"))

@@ -19,7 +19,7 @@
  *   Host missing (HTTP/1.1), twice, or no host                 400
  *   an expectation other than 100-continue                     417
  *   HTTP/2 and others                                          505
- *   sizes above the limits                                     414 (target), 431 (fields)
+ *   sizes above the limits                                     414 (target), 431 (fields, or names in Connection)
  */
 struct io_http_slice {
     const char *data;
@@ -30,7 +30,10 @@ struct io_http_field {
     struct io_http_slice name, value;
 };
 
-enum { IO_HTTP_FIELDS_MAX = 200 };
+enum {
+    IO_HTTP_FIELDS_MAX = 200,
+    IO_HTTP_OPTIONS_MAX = 32 /* that Connection names: each field is compared with each of them */
+};
 #define IO_HTTP_SIZE_UNKNOWN UINT64_MAX /* of a body */
 
 struct io_http_limits {
@@ -46,6 +49,7 @@ struct io_http_head {
     unsigned minor;                      /* HTTP/1.minor, 0 or 1 */
     bool chunked, has_length, keep_alive, expects_continue, is_https;
     uint64_t length; /* Content-Length */
+    unsigned option_count; /* of Connection */
     unsigned field_count;
     struct io_http_field fields[IO_HTTP_FIELDS_MAX];
 };

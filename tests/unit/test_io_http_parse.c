@@ -36,6 +36,7 @@ static unsigned parse_slowly(const char *text, size_t size)
 #define H "Host: a\r\n"
 #define X16 "xxxxxxxxxxxxxxxx"
 #define X64 X16 X16 X16 X16
+#define COMMAS31 ",,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,"
 #define X512 X64 X64 X64 X64 X64 X64 X64 X64
 
 static const struct {
@@ -130,6 +131,10 @@ static const struct {
     {400, "POST / HTTP/1.1\r\n" H "X: y\r\n\tTransfer-Encoding: chunked\r\n\r\n"},
     {400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"},
     {417, "POST / HTTP/1.1\r\n" H "Expect: more\r\n\r\n"},
+    /* each option of Connection is compared with each field */
+    {200, "GET / HTTP/1.1\r\n" H "Connection: " COMMAS31 "\r\n\r\n"},
+    {431, "GET / HTTP/1.1\r\n" H "Connection: " COMMAS31 ",\r\n\r\n"},
+    {431, "GET / HTTP/1.1\r\n" H "Connection: " COMMAS31 "\r\nConnection: a\r\n\r\n"},
 };
 
 Test(io_http_parse, each_request_is_taken_or_refused_however_slowly_it_comes)
