@@ -366,6 +366,8 @@ static int on_trailers(struct curl_slist **list, void *context)
 
 /* --- what curl asks for and tells: the response --- */
 
+enum { FIELD_OVERHEAD = 32 /* as GA_MAX_HTTP_FIELDS_BYTES counts */ };
+
 /* line is the exchange's copy. */
 static void add_field(struct io_http_exchange *exchange, struct fields *fields, char *line, size_t size)
 {
@@ -385,7 +387,7 @@ static bool take_line(struct io_http_exchange *exchange, const char *line, size_
 {
     bool header = exchange->stage == STAGE_HEADER;
     struct fields *fields = header ? &exchange->fields : &exchange->trailers;
-    fields->bytes += size;
+    fields->bytes += size + FIELD_OVERHEAD;
     if (fields->bytes > GA_MAX_HTTP_FIELDS_BYTES) {
         fail(exchange, header ? IO_HTTP_HEADERS_TOO_LARGE : IO_HTTP_TRAILERS_TOO_LARGE, "too many bytes of fields");
         return false;

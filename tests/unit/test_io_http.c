@@ -194,6 +194,27 @@ Test(io_http, endless_sections_are_cut_off)
                  IO_HTTP_TRAILERS_TOO_LARGE);
 }
 
+/* As the guest's lists count them, so that none is lost on the way to the guest. */
+Test(io_http, small_fields_count_for_more_than_their_bytes)
+{
+    char body[100];
+    struct ga_buf answer = {0};
+    for (unsigned count = 3000; count <= 4000; count += 1000) {
+        struct io_http_request request = get();
+        answer.size = 0;
+        ga_buf_text(&answer, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n");
+        for (unsigned i = 0; i < count; i++)
+            ga_buf_text(&answer, "a:b\r\n");
+        ga_buf_text(&answer, "\r\n");
+        answer_with(ga_buf_cstr(&answer));
+        struct io_http_exchange *exchange = io_http_start(&request);
+        run(exchange, body, sizeof body);
+        cr_assert_eq(io_http_failure(exchange).error, count == 3000 ? IO_HTTP_OK : IO_HTTP_HEADERS_TOO_LARGE);
+        io_http_free(exchange);
+    }
+    ga_buf_free(&answer);
+}
+
 Test(io_http, of_an_endless_body_a_buffer_is_kept)
 {
     static char body[2000000];
