@@ -204,6 +204,27 @@ const groups = {
         Object.keys(commands).forEach((name, i) => report(`start-${name}`, microseconds[i], 'us', i ? microseconds[i] / microseconds[0] : undefined));
     },
 
+    /** Files: the same calls by a guest in a directory it is given, and by a native program. */
+    async files() {
+        const native = join(scratch, 'files-native'), component = join(scratch, 'files.wasm'), folder = join(scratch, 'files');
+        mkdirSync(folder);
+        must(process.env.CC ?? 'cc', ['-O2', '-o', native, join(top, 'bench/files.c')]);
+        must(process.execPath, [join(top, 'tests/guests/build.mjs'), join(top, 'bench/files.wit'), join(top, 'bench/files.c'), component, '-O2']);
+        const commands = { native: [native], guest: [executable(component, 'files-guest'), '--dir', `${folder}::/`, 'run'] };
+        const all = { native: {}, guest: {} };
+        for (let i = 0; i < repeats; i++)
+            for (const [who, [program, ...args]] of Object.entries(commands))
+                for (const line of must(program, [...args, once ? '1' : '50'], { cwd: folder }).split('\n')) {
+                    const [name, nanoseconds] = line.split(' ');
+                    (all[who][name] ??= []).push(Number(nanoseconds));
+                }
+        for (const name of Object.keys(all.native)) {
+            const [own, other] = [median(all.native[name]), median(all.guest[name])];
+            report(`file-${name}-native`, own / 1000, 'us');
+            report(`file-${name}`, other / 1000, 'us', other / own);
+        }
+    },
+
     /** Requests one after the other over one connection to nginx, against a loop of libcurl's own. */
     async http() {
         const folder = join(scratch, 'nginx');

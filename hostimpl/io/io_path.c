@@ -244,13 +244,15 @@ int io_path_open(int root, struct io_path path, int flags, mode_t mode)
 /* --- by parent and name --- */
 
 struct parent {
-    int fd;
+    int fd; /* root itself, if the path is a name alone */
+    bool opened;
     char name[NAME_MAX + 2]; /* with a slash at the end if the path has any */
 };
 
 static void parent_close(struct parent *parent)
 {
-    close(parent->fd);
+    if (parent->opened)
+        close(parent->fd);
 }
 
 /* 0 if the path names a directory beneath root. */
@@ -279,8 +281,8 @@ static int parent_open(int root, struct io_path path, struct parent *out)
     snprintf(out->name, sizeof out->name, "%.*s%s", (int)(end - start), path.data + start, end < path.size ? "/" : "");
     if (end - start == 2 && memcmp(path.data + start, "..", 2) == 0 && (status = check_directory(root, path)) != 0)
         return status;
-    struct io_path parent = start > 0 ? (struct io_path){path.data, start} : (struct io_path){".", 1};
-    out->fd = io_path_open(root, parent, O_PATH | O_DIRECTORY, 0);
+    out->opened = start > 0;
+    out->fd = start > 0 ? io_path_open(root, (struct io_path){path.data, start}, O_PATH | O_DIRECTORY, 0) : root;
     return out->fd < 0 ? out->fd : 0;
 }
 
@@ -388,8 +390,22 @@ static int object_open(int root, struct io_path path, bool follow)
     return io_path_open(root, path, O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
 }
 
+/* A name alone, which leads nowhere else unless it is a link that is followed. */
+static bool stat_name(int root, struct io_path path, bool follow, struct stat *out)
+{
+    char name[NAME_MAX + 1];
+    if (path.size > NAME_MAX || check_path(path) != 0 || memchr(path.data, '/', path.size) != NULL ||
+        (path.size == 2 && memcmp(path.data, "..", 2) == 0))
+        return false;
+    memcpy(name, path.data, path.size);
+    name[path.size] = '\0';
+    return fstatat(root, name, out, AT_SYMLINK_NOFOLLOW) == 0 && !(follow && S_ISLNK(out->st_mode));
+}
+
 int io_path_stat(int root, struct io_path path, bool follow, struct stat *out)
 {
+    if (stat_name(root, path, follow, out))
+        return 0;
     int fd = object_open(root, path, follow);
     if (fd < 0)
         return fd;

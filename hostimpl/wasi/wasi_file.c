@@ -88,6 +88,7 @@ int wasi_file_open_preopen(struct worker *worker, uint32_t preopen, uint32_t *re
     int status = fd < 0 ? fd : file_new(worker, fd, open_flags, rep_out, &file);
     if (status != 0)
         return status;
+    file->mode = S_IFDIR;
     file->directory = true;
     file->flags = WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_READ | WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_MUTATE_DIRECTORY;
     set_path(file, NULL, (struct io_path){".", 1});
@@ -147,6 +148,7 @@ int wasi_file_open_at(struct worker *worker, uint32_t base, struct io_path path,
     int status = fd < 0 ? fd : file_new(worker, fd, now_flags, rep_out, &file);
     if (status != 0)
         return status;
+    file->mode = stat.st_mode & S_IFMT;
     file->directory = S_ISDIR(stat.st_mode);
     file->read_only = is_read_only(worker, &stat);
     file->flags = flags;

@@ -17,6 +17,7 @@
 struct wasi_file {
     uint32_t references;
     uint32_t flags;     /* descriptor-flags */
+    uint32_t mode;      /* its type, as in st_mode */
     bool directory, read_only;
     uint16_t path_size;
     char path[512];     /* from the preopen, for the oplog; "" if it is longer */

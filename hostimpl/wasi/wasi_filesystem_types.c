@@ -275,10 +275,7 @@ static int stat_descriptor(struct worker *worker, uint32_t self, struct stat *ou
 
 void wasi_filesystem_types_descriptor_get_type(struct worker *worker, uint32_t self, type_result *result_out)
 {
-    struct stat stat;
-    int status = stat_descriptor(worker, self, &stat);
-    if (SUCCEEDED(result_out, status))
-        result_out->value.ok = type_of_mode(stat.st_mode);
+    result_out->value.ok = type_of_mode(wasi_file_get(worker, file_of(worker, self))->mode);
 }
 
 bool wasi_filesystem_types_descriptor_is_same_object(struct worker *worker, uint32_t self, uint32_t other)
@@ -424,20 +421,30 @@ static int see(struct worker *worker, uint32_t self, struct seen *seen_out)
     return status;
 }
 
-/* seen_out->fd is closed already. */
-static int see_at(struct worker *worker, uint32_t self, uint32_t path_flags, struct cabi_string path,
-                  struct seen *seen_out)
+/* In replay the object gets the times that were recorded, so it is opened. */
+static int see_again_at(struct worker *worker, int root, bool follow, struct cabi_string path, struct seen *seen_out)
 {
-    int root = directory_fd(worker, self);
-    if (root < 0)
-        return root;
-    seen_out->fd = io_path_open(root, path_of(path), O_PATH | (follows(path_flags) ? 0 : O_NOFOLLOW), 0);
+    seen_out->fd = io_path_open(root, path_of(path), O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
     if (seen_out->fd < 0)
         return seen_out->fd;
     int status = look(worker, seen_out);
     if (status == 0)
         record_times(worker, host_wasi_filesystem_types_descriptor_stat_at.record_name, path, seen_out);
     close(seen_out->fd);
+    return status;
+}
+
+static int see_at(struct worker *worker, uint32_t self, uint32_t path_flags, struct cabi_string path,
+                  struct seen *seen_out)
+{
+    int root = directory_fd(worker, self);
+    if (root < 0)
+        return root;
+    if (worker_replaying(worker))
+        return see_again_at(worker, root, follows(path_flags), path, seen_out);
+    int status = io_path_stat(root, path_of(path), follows(path_flags), &seen_out->stat);
+    if (status == 0)
+        record_times(worker, host_wasi_filesystem_types_descriptor_stat_at.record_name, path, seen_out);
     return status;
 }
 
