@@ -378,6 +378,16 @@ static void make_times(void *context, void *result)
     *(file_times *)result = (file_times){datetime_of(seen->stat.st_atim), datetime_of(seen->stat.st_mtim)};
 }
 
+/* How large a directory is, and how many links it has, is the file system's affair: it is not the same when the worker's files
+ * are made again, and nobody records it. */
+static void hide_directory(struct stat *stat)
+{
+    if (!S_ISDIR(stat->st_mode))
+        return;
+    stat->st_size = 0;
+    stat->st_nlink = 1;
+}
+
 /*
  * The times of a file differ from run to run, so a worker records what it saw; in replay the file gets those times, as
  * set-times and later stats may build on them. A failing stat is not recorded: it fails again in replay.
@@ -388,6 +398,7 @@ static void record_times(struct worker *worker, const char *record_name, struct 
         make_times(seen, &seen->times);
         return;
     }
+    hide_directory(&seen->stat);
     bool replaying = worker_replaying(worker);
     durable_value(worker, record_name, DURABLE_READ_LOCAL, host_type_golem_aot_recorded_values_path, &path,
                   host_type_golem_aot_recorded_values_file_times, &seen->times, make_times, seen);
@@ -397,24 +408,12 @@ static void record_times(struct worker *worker, const char *record_name, struct 
         (void)io_path_set_fd_times(seen->fd, times); /* what it shows is in seen->times in any case */
 }
 
-/* How large a directory is, and how many links it has, is the file system's affair: it is not the same when the worker's files
- * are made again, and nobody records it. */
-static int look(struct worker *worker, struct seen *seen)
-{
-    int status = status_of(fstat(seen->fd, &seen->stat));
-    if (status == 0 && S_ISDIR(seen->stat.st_mode) && !worker_is_command(worker)) {
-        seen->stat.st_size = 0;
-        seen->stat.st_nlink = 1;
-    }
-    return status;
-}
-
 /* seen_out->fd belongs to the descriptor. */
 static int see(struct worker *worker, uint32_t self, struct seen *seen_out)
 {
     const struct wasi_file *file = wasi_file_get(worker, file_of(worker, self));
     seen_out->fd = any_fd(worker, self);
-    int status = seen_out->fd < 0 ? seen_out->fd : look(worker, seen_out);
+    int status = seen_out->fd < 0 ? seen_out->fd : status_of(fstat(seen_out->fd, &seen_out->stat));
     if (status == 0)
         record_times(worker, host_wasi_filesystem_types_descriptor_stat.record_name,
                      (struct cabi_string){file->path, file->path_size}, seen_out);
@@ -427,7 +426,7 @@ static int see_again_at(struct worker *worker, int root, bool follow, struct cab
     seen_out->fd = io_path_open(root, path_of(path), O_PATH | (follow ? 0 : O_NOFOLLOW), 0);
     if (seen_out->fd < 0)
         return seen_out->fd;
-    int status = look(worker, seen_out);
+    int status = status_of(fstat(seen_out->fd, &seen_out->stat));
     if (status == 0)
         record_times(worker, host_wasi_filesystem_types_descriptor_stat_at.record_name, path, seen_out);
     close(seen_out->fd);
