@@ -12,7 +12,7 @@
  * The messages of the server, as they come. Reading blocks only in serve_link_next_request and _skip_body, and where the guest
  * waits by poll. The socket is blocking; what must not wait says MSG_DONTWAIT.
  */
-enum { READ_BYTES = 64 << 10, SEND_AT_BYTES = 16 << 10 };
+enum { READ_BYTES = 64 << 10, SEND_AT_BYTES = 16 << 10, ROOM_BYTES = 32 << 10 };
 
 static struct {
     int fd;
@@ -22,6 +22,7 @@ static struct {
     size_t trailers;  /* size of the BODY_END's payload, at `at`, until the next request */
     enum serve_body_state state; /* COMPLETE and ABORTED stay until the next request */
     bool gone;                   /* the server is */
+    size_t sent;                 /* bytes since there was surely room for ROOM_BYTES */
 } link_;
 
 void serve_link_open(int socket)
@@ -99,6 +100,7 @@ bool serve_link_next_request(struct ga_reader *message_out)
     *message_out = (struct ga_reader){payload, payload, payload + size, false};
     link_.at += size;
     link_.state = SERVE_BODY_WAITS;
+    link_.sent = 0; /* the server has read what was sent before it sends a request */
     return true;
 }
 
@@ -175,6 +177,7 @@ void serve_link_flush(void)
         else
             at += (size_t)sent;
     }
+    link_.sent += link_.out.size;
     link_.out.size = 0;
 }
 
@@ -190,5 +193,10 @@ void serve_link_put(enum serve_frame kind, const void *payload, size_t size)
 bool serve_link_has_room(void)
 {
     struct pollfd fd = {.fd = link_.fd, .events = POLLOUT};
-    return link_.gone || poll(&fd, 1, 0) > 0;
+    if (link_.gone || link_.sent < ROOM_BYTES)
+        return true;
+    if (poll(&fd, 1, 0) <= 0)
+        return false;
+    link_.sent = 0; /* the kernel says so when three quarters of its buffer are free */
+    return true;
 }

@@ -9,6 +9,7 @@
  * recorded, so their state is the process's.
  */
 static enum { NOT_ANSWERED, ANSWERED, OVER } response;
+static bool written; /* some of its body */
 
 /* --- the request's body --- */
 
@@ -152,8 +153,9 @@ static void refuse(struct worker *worker, uint32_t sink, const struct wasi_http_
 static enum wasi_stream_state write_response(struct worker *worker, uint32_t sink, const void *data, size_t size)
 {
     (void)worker, (void)sink;
-    if (response != ANSWERED || serve_link_is_aborted())
+    if (response != ANSWERED || (written && serve_link_is_aborted()))
         return WASI_STREAM_CLOSED;
+    written = true;
     for (const uint8_t *at = data, *end = at + size; at < end;) {
         size_t piece = (size_t)(end - at) < SERVE_PIECE_BYTES ? (size_t)(end - at) : SERVE_PIECE_BYTES;
         serve_link_put(SERVE_DATA, at, piece);
@@ -243,6 +245,7 @@ void serve_message_make(struct worker *worker, void *context)
     struct ga_reader *message = &request->message;
     struct wasi_http_head head = {0};
     response = NOT_ANSWERED;
+    written = false;
     struct option_wasi_http_types_scheme scheme = {.tag = 1};
     scheme.value.some.tag = ga_read_u8(message) ? WASI_HTTP_TYPES_SCHEME_HTTPS : WASI_HTTP_TYPES_SCHEME_HTTP;
     wasi_http_head_set_scheme(worker, &head, &scheme);

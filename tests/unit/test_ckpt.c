@@ -1044,16 +1044,18 @@ static void reset_to_image(void)
     CHILD_ASSERT(region_create(4096, &report) == GA_OK);
     CHILD_ASSERT(ckpt_restore_start_image(NULL, IMAGE_BUILD_ID, &report) == GA_OK);
     uint64_t digest = ckpt_digest(), used = REGION->arena_used_bytes;
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 9; i++) {
         uint8_t *memory = region_memory_address(0), *big = region_alloc(3 * REGION_ARENA_STEP_BYTES);
         CHILD_ASSERT(big && region_memory_grow(0, 4000 * 4096) == 0 && region_memory_new(70000) == 2);
         big[2 * REGION_ARENA_STEP_BYTES] = 1;
         memory[10 * 4096 + 50] ^= 1, memory[3999 * 4096] = 1;
+        memory[(100 + i) * 4096] = 1; /* another page each time */
+        *(uint8_t *)region_memory_address(1) = 1;
         *(uint8_t *)region_memory_address(2) = 1;
         *(volatile uint8_t *)(REGION_STACK_TOP - 1) = 1;
         REGION->durable_state[5] = 1;
         *(uint64_t *)RT_ROOT = 1;
-        if (i == 3)
+        if (i == 8)
             region_memory_free(1); /* its mapping is gone */
         CHILD_ASSERT(ckpt_reset_to_start_image(IMAGE_BUILD_ID, &report) == GA_OK);
         CHILD_ASSERT(ckpt_digest() == digest && REGION->arena_used_bytes == used && REGION->memory_count == 2);

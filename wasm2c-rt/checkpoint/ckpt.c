@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "ckpt_dirty.h"
+#include "ckpt_reset.h"
 #include "ckpt_slot.h"
 #include "ckpt_start.h"
 #include "ga_assert.h"
@@ -309,7 +310,7 @@ enum ga_status ckpt_restore_start_image(struct ckpt *ckpt, uint64_t build_id, st
 enum ga_status ckpt_reset_to_start_image(uint64_t build_id, struct ga_report *report)
 {
     GA_ASSERT(region_source.from == FROM_START_IMAGE);
-    return region_reset() ? GA_OK : ckpt_restore_start_image(NULL, build_id, report);
+    return ckpt_reset() ? GA_OK : ckpt_restore_start_image(NULL, build_id, report);
 }
 
 /* --- writing --- */

@@ -203,10 +203,27 @@ void region_memory_free(int slot)
 
 /* --- going back --- */
 
-/* Private pages go; what is seen next comes from the file behind the mapping. */
-static bool drop_pages(uint64_t address, uint64_t size)
+void region_extent(struct region_extent *extent_out)
 {
-    return size == 0 || madvise((void *)address, size, MADV_DONTNEED) == 0;
+    extent_out->arena_bytes = region_arena_accessible(REGION->arena_used_bytes);
+    extent_out->memory_count = REGION->memory_count;
+    for (uint32_t i = 0; i < REGION->memory_count; i++)
+        extent_out->memory_bytes[i] = PAGE_UP(REGION->memories[i].size_bytes);
+}
+
+/* Private pages go; what is seen next comes from the file behind the mapping. */
+static bool drop_pages(uint64_t address, uint64_t end, const struct region_range **kept, const struct region_range *kept_end)
+{
+    while (address < end) {
+        while (*kept < kept_end && (*kept)->end <= address)
+            ++*kept;
+        bool ahead = *kept < kept_end && (*kept)->begin < end;
+        uint64_t stop = ahead ? (*kept)->begin : end;
+        if (stop > address && madvise((void *)address, stop - address, MADV_DONTNEED) != 0)
+            return false;
+        address = ahead ? (*kept)->end : end;
+    }
+    return true;
 }
 
 /* What was accessible up to `now` bytes is so up to `then`. */
@@ -215,21 +232,19 @@ static bool shrink(uint64_t address, uint64_t now, uint64_t then)
     return now == then || (now > then && mprotect((void *)(address + then), now - then, PROT_NONE) == 0);
 }
 
-bool region_reset(void)
+bool region_reset(const struct region_extent *extent, const struct region_range *kept, size_t kept_count)
 {
-    uint64_t memory_bytes[GA_MAX_MEMORIES];
-    uint32_t count = REGION->memory_count;
-    uint64_t arena = region_arena_accessible(REGION->arena_used_bytes);
-    for (uint32_t i = 0; i < count; i++)
-        memory_bytes[i] = PAGE_UP(REGION->memories[i].size_bytes);
-    if (!drop_pages(RT_REGION_BASE, REGION_HEADER_BYTES) || !drop_pages(REGION_STACK_BOTTOM, REGION_STACK_BYTES) ||
-        !drop_pages(RT_ARENA_BASE, arena) ||
-        !shrink(RT_ARENA_BASE, arena, region_arena_accessible(REGION->arena_used_bytes)))
+    const struct region_range *end = kept + kept_count;
+    if (!drop_pages(RT_REGION_BASE, RT_REGION_BASE + REGION_HEADER_BYTES, &kept, end) ||
+        !drop_pages(REGION_STACK_BOTTOM, REGION_STACK_TOP, &kept, end) ||
+        !drop_pages(RT_ARENA_BASE, RT_ARENA_BASE + extent->arena_bytes, &kept, end) ||
+        !shrink(RT_ARENA_BASE, extent->arena_bytes, region_arena_accessible(REGION->arena_used_bytes)))
         return false;
-    GA_ASSERT(REGION->magic == REGION_MAGIC && REGION->memory_count <= count);
-    for (uint32_t i = 0; i < count; i++) {
+    GA_ASSERT(REGION->magic == REGION_MAGIC && REGION->memory_count <= extent->memory_count);
+    for (uint32_t i = 0; i < extent->memory_count; i++) {
+        uint64_t base = memory_base((int)i), now = extent->memory_bytes[i];
         uint64_t then = i < REGION->memory_count ? PAGE_UP(REGION->memories[i].size_bytes) : 0;
-        if (!drop_pages(memory_base((int)i), memory_bytes[i]) || !shrink(memory_base((int)i), memory_bytes[i], then))
+        if (!drop_pages(base, base + now, &kept, end) || !shrink(base, now, then))
             return false;
     }
     return true;

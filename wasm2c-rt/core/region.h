@@ -78,10 +78,22 @@ bool region_exists(void);
 /* Makes the whole region inaccessible and empty, the header too: checkpoint restore maps its pages next. */
 enum ga_status region_clear(struct ga_report *report) GA_MUST_USE;
 
+/* What is accessible. */
+struct region_extent {
+    uint64_t arena_bytes;
+    uint32_t memory_count;
+    uint64_t memory_bytes[GA_MAX_MEMORIES];
+};
+void region_extent(struct region_extent *extent_out);
+
+struct region_range {
+    uint64_t begin, end; /* addresses of pages */
+};
+
 /* Of a region whose pages are mapped from a file, the header's too (checkpoint): it is again what the file says, contents and
- * sizes. Costs by what was written, not by what there is. False: a memory was freed since, or the system refuses; the
- * region has to be mapped anew. */
-bool region_reset(void) GA_MUST_USE;
+ * sizes, but for the kept pages (ascending; the caller has seen to those). extent: as it is now. False: a memory was
+ * freed since, or the system refuses; the region has to be mapped anew. */
+bool region_reset(const struct region_extent *extent, const struct region_range *kept, size_t kept_count) GA_MUST_USE;
 
 /* Fresh zeroed pages instead of what was mapped in [address, address + size), both page-aligned. 0 or -1 with errno. */
 int region_map_zero(uint64_t address, uint64_t size);
