@@ -358,6 +358,10 @@ Test(stream_recording, permits_writes_and_flushes_come_back_from_the_oplog)
     }
     cr_assert_eq(worker->entry_count, 6);
     cr_assert_str_eq(worker->entries[2].name, "test::out::write_zeroes");
+    static const enum durability CLASSES[] = {DURABLE_READ_REMOTE, DURABLE_WRITE_LOCAL, DURABLE_WRITE_LOCAL,
+                                              DURABLE_READ_REMOTE, DURABLE_READ_REMOTE, DURABLE_READ_REMOTE};
+    for (int i = 0; i < 6; i++)
+        cr_assert_eq(worker->entries[i].durability, CLASSES[i], "others can see what is written, and that only");
 }
 
 Test(stream_recording, what_is_written_goes_out_behind_a_commit)

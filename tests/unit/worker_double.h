@@ -23,6 +23,7 @@
 struct double_entry {
     char name[80]; /* of a recorded call; "NoOp", "EndRemoteWrite 3" for marks */
     struct ga_buf request, response;
+    enum durability durability; /* of a recorded call */
 };
 
 struct double_resource {
@@ -421,6 +422,7 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
     make(context, result);
     struct double_entry *entry = double_append(record_name);
     entry->request = encoded;
+    entry->durability = durability;
     if (result_type != NULL)
         cabi_encode(result_type, result, &entry->response);
 }
