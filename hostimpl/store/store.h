@@ -70,13 +70,13 @@ struct store_completer {
 };
 
 struct store_ops {
-    /* The worker of that name, GA_NOT_FOUND if it has none. Takes no lock: for those who only read. */
+    /* The worker of that name, GA_NOT_FOUND if it has none. Takes no lock: for those who only read. GA_CORRUPT: something
+     * was committed for that name, and is gone. */
     enum ga_status (*worker_find)(struct store *, const char *name, struct store_worker *out, struct ga_report *);
     /*
      * Takes the worker's lock, which dies with this process: GA_CONFLICT if another process holds it. A worker that is not there
      * (created_out) gets an id, and comes into being with the first commit. wanted: component_id, component_hash and
-     * created_at_ns for a new one; whether an old one fits them is for the caller to see. GA_CORRUPT: something was
-     * committed for that name, and is gone.
+     * created_at_ns for a new one; whether an old one fits them is for the caller to see.
      */
     enum ga_status (*worker_open)(struct store *, const char *name, const struct store_worker *wanted,
                                   struct store_worker *worker_out, bool *created_out, struct ga_report *);

@@ -289,10 +289,20 @@ static enum ga_status read_last(struct store_sqlite *store, const char *name, st
     return GA_OK;
 }
 
-static enum ga_status worker_find(struct store *base, const char *name, struct store_worker *out,
+static void directory_name(const char *name, char out[static DIRECTORY_NAME_BYTES])
+{
+    static const char SAFE[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    char prefix[41];
+    size_t size = 0;
+    for (; name[size] && size < sizeof prefix - 1; size++)
+        prefix[size] = strchr(SAFE, name[size]) ? name[size] : '_';
+    prefix[size] = 0;
+    snprintf(out, DIRECTORY_NAME_BYTES, "%s-%016" PRIx64, prefix, ga_hash64(name, strlen(name), 0));
+}
+
+static enum ga_status read_worker(struct store_sqlite *store, const char *name, struct store_worker *out,
                                   struct ga_report *report)
 {
-    struct store_sqlite *store = self(base);
     *out = (struct store_worker){0};
     sqlite3_stmt *stmt = statement(store, STATEMENT_WORKER_FIND);
     bind_text(stmt, 1, name);
@@ -310,22 +320,47 @@ static enum ga_status worker_find(struct store *base, const char *name, struct s
     return read_last(store, name, out, report);
 }
 
-static void directory_name(const char *name, char out[static DIRECTORY_NAME_BYTES])
+static void worker_path(const char *name, const char *file, char out[static DIRECTORY_NAME_BYTES + 32])
 {
-    static const char SAFE[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    char prefix[41];
-    size_t size = 0;
-    for (; name[size] && size < sizeof prefix - 1; size++)
-        prefix[size] = strchr(SAFE, name[size]) ? name[size] : '_';
-    prefix[size] = 0;
-    snprintf(out, DIRECTORY_NAME_BYTES, "%s-%016" PRIx64, prefix, ga_hash64(name, strlen(name), 0));
+    char directory[DIRECTORY_NAME_BYTES];
+    directory_name(name, directory);
+    snprintf(out, DIRECTORY_NAME_BYTES + 32, "workers/%s%s%s", directory, *file ? "/" : "", file);
+}
+
+static bool read_witness(struct store_sqlite *store, const char *name, struct store_witness *out)
+{
+    char path[DIRECTORY_NAME_BYTES + 32];
+    worker_path(name, "witness", path);
+    int fd = openat(store->directory_fd, path, O_RDONLY | O_CLOEXEC);
+    bool whole = fd >= 0 && store_witness_read(fd, out);
+    if (fd >= 0)
+        close(fd);
+    return whole;
+}
+
+/* What the worker's last commit wrote, and the database does not have, is lost. The witness is heard first: its owner may
+ * write meanwhile. */
+static enum ga_status worker_find(struct store *base, const char *name, struct store_worker *out,
+                                  struct ga_report *report)
+{
+    struct store_sqlite *store = self(base);
+    struct store_witness witness;
+    bool heard = read_witness(store, name, &witness);
+    enum ga_status status = read_worker(store, name, out, report);
+    if ((status != GA_OK && status != GA_NOT_FOUND) || !heard || witness.last_index <= out->last_index ||
+        (status == GA_OK && witness.worker_id != out->id))
+        return status;
+    return ga_report_set(report, GA_CORRUPT,
+                         "worker \"%s\", entry %" PRIu64 ": missing: the last commit wrote it, but the oplog ends with "
+                         "entry %" PRIu64,
+                         name, witness.last_index, out->last_index);
 }
 
 static enum ga_status open_worker_directory(struct store_sqlite *store, const char *name, int *fd_out,
                                             struct ga_report *report)
 {
-    char path[DIRECTORY_NAME_BYTES + 16] = "workers/";
-    directory_name(name, path + strlen(path));
+    char path[DIRECTORY_NAME_BYTES + 32];
+    worker_path(name, "", path);
     if (mkdirat(store->directory_fd, path, 0700) != 0 && errno != EEXIST)
         return ga_report_errno(report, errno, "%s/%s: cannot make the directory", store->directory, path);
     *fd_out = openat(store->directory_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -380,23 +415,12 @@ static enum ga_status find_or_name_worker(struct store_sqlite *store, struct ope
     return GA_OK;
 }
 
-/* What the worker's last commit wrote and the database does not have is lost. */
-static enum ga_status hear_witness(struct store_sqlite *store, struct open_worker *worker, struct ga_report *report)
+static enum ga_status open_witness(struct store_sqlite *store, struct open_worker *worker, struct ga_report *report)
 {
-    struct store_witness witness;
-    const struct store_worker *found = &worker->worker;
-    worker->witness_fd = openat(worker->directory_fd, "witness", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (worker->witness_fd < 0)
-        return ga_report_errno(report, errno, "%s: cannot open the witness of worker \"%s\"", store->directory,
-                               worker->name);
-    if (!store_witness_read(worker->witness_fd, &witness) || (worker->exists && witness.worker_id != found->id))
-        return GA_OK;
-    if (witness.last_index > found->last_index)
-        return ga_report_set(report, GA_CORRUPT,
-                             "worker \"%s\", entry %" PRIu64 ": missing: the last commit wrote it, but the oplog ends with "
-                             "entry %" PRIu64,
-                             worker->name, witness.last_index, found->last_index);
-    return GA_OK;
+    worker->witness_fd = openat(worker->directory_fd, "witness", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return worker->witness_fd >= 0 ? GA_OK
+                                   : ga_report_errno(report, errno, "%s: cannot open the witness of worker \"%s\"",
+                                                     store->directory, worker->name);
 }
 
 static void free_worker(struct open_worker *worker)
@@ -428,7 +452,7 @@ static enum ga_status worker_open(struct store *base, const char *name, const st
     if (status == GA_OK)
         status = find_or_name_worker(store, worker, wanted, report);
     if (status == GA_OK)
-        status = hear_witness(store, worker, report);
+        status = open_witness(store, worker, report);
     if (status != GA_OK) {
         free_worker(worker);
         return status;
