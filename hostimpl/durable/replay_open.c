@@ -97,6 +97,7 @@ bool replay_opens_note(struct replay_opens *opens, const struct oplog_entry *ent
     case OPLOG_END_REMOTE_WRITE:
     case OPLOG_END_ATOMIC_REGION: return note_end(opens, entry);
     case OPLOG_LOG:
+    case OPLOG_SUSPEND:
     case OPLOG_EXPORTED_FUNCTION_INVOKED:
     case OPLOG_EXPORTED_FUNCTION_COMPLETED: opens->seen_index = entry->index; return true;
     default: return true;

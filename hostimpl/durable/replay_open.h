@@ -7,7 +7,8 @@
 /*
  * What an oplog leaves open at its end: batches and atomic regions that have begun and not ended, and whether what
  * stands behind their begins may be forgotten. It may not if others can see it: a remote write, another batch, something
- * printed, a promise completed, an invocation's end.
+ * printed, a promise completed, an invocation's end, or that the worker was left waiting: what it waits for is known by
+ * its name, or by its time, and forgotten, it would be waited for again.
  */
 struct replay_open {
     uint64_t begin;

@@ -82,6 +82,7 @@ Test(replay_open, what_others_can_see_is_not_forgotten)
                  {OPLOG_BEGIN_REMOTE_WRITE, false},
                  {OPLOG_EXPORTED_FUNCTION_INVOKED, false},
                  {OPLOG_EXPORTED_FUNCTION_COMPLETED, false},
+                 {OPLOG_SUSPEND, false},
                  {OPLOG_LOG, false}};
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
         tail.buf.size = tail.count = 0;
