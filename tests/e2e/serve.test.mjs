@@ -13,8 +13,9 @@ import { executable, run } from '../harness.mjs';
 const program = executable('handler');
 
 /** A server that ends with the test. */
-async function serve(t, ...settings) {
-    const child = spawn(program, ['--env', 'A=B', 'serve', '--listen', '127.0.0.1:0', ...settings], { stdio: ['ignore', 'pipe', 'pipe'] });
+const serve = (t, ...settings) => serveProgram(t, program, ...settings);
+async function serveProgram(t, file, ...settings) {
+    const child = spawn(file, ['--env', 'A=B', 'serve', '--listen', '127.0.0.1:0', ...settings], { stdio: ['ignore', 'pipe', 'pipe'] });
     const server = { child, errors: '', output: '', ended: once(child, 'exit') };
     child.stderr.on('data', (data) => { server.errors += data; });
     t.after(() => child.kill('SIGKILL'));
@@ -383,6 +384,18 @@ test('processes end with their server, however it ends', async (t) => {
     await sleep(200);
     for (const pid of processes) assert.ok([undefined, 'Z'].includes(stat(pid)[0]), `process ${pid} goes on`);
     await assert.rejects(waiting);
+});
+
+test('a handler that asks the host while it starts is instantiated for each request', async (t) => {
+    const server = await serveProgram(t, executable('fresh'), '--max-concurrency', '2');
+    const answers = new Set();
+    for (let i = 0; i < 5; i++) {
+        const answer = await text(server, '/');
+        assert.match(answer, /^\d+ 1\n$/);
+        answers.add(answer);
+    }
+    assert.equal(answers.size, 5, 'each has its own start');
+    assert.deepEqual(await Promise.all(Array.from({ length: 20 }, async () => (await fetch(server, '/')).status)), Array(20).fill(200));
 });
 
 test('serve is refused where it has no meaning', async (t) => {
