@@ -1,4 +1,5 @@
-/* What files cost: the same calls by a native program and by a guest. Prints the nanoseconds of each piece of work: a block, or a small file. */
+/* What files cost: the same calls by a native program and by a guest. Prints the nanoseconds of each piece of work: a block, or
+ * a small file. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

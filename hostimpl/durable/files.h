@@ -11,7 +11,8 @@
 
 /*
  * A worker's files: its private directory in this process, what it has open there, and how they get into checkpoints and
- * back. files.c has the directory and the bookkeeping, files_slot.c the format of what lies beside a checkpoint's slot.
+ * back. files.c has the directory and the bookkeeping; files_slot.c the format of what lies beside a checkpoint's slot, and
+ * writing it; files_restore.c makes files of it again; files_scan.c has the walk that writing and the digest share.
  */
 enum { FILES_SLOTS = 2, FILES_RANGES = 16 };
 
@@ -108,7 +109,7 @@ enum ga_status files_restore(struct files *files, unsigned slot, uint64_t sum, b
 /* Of names, contents, links, and what is open: not of times, which differ in replay. 0: there are no files. */
 uint64_t files_digest(struct files *files);
 
-/* --- inside: files.c for files_slot.c --- */
+/* --- inside: files.c for the others --- */
 
 /* The node of an inode, made if there is none. */
 struct files_node *files_node(struct files *files, uint64_t inode);
