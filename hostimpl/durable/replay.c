@@ -209,7 +209,7 @@ static enum ga_status hide_atomic(struct scan *scan, uint64_t invoked_index)
     struct replay_summary *summary = scan->summary;
     if (!summary->invoked_index || summary->failed || summary->exited || summary->suspended)
         return GA_OK;
-    uint64_t begin = replay_opens_atomic(&summary->opens, summary->invoked_index);
+    uint64_t begin = replay_opens_atomic(&summary->opens);
     if (!begin || summary->last_required == begin)
         return GA_OK;
     summary->atomic_begin = begin;

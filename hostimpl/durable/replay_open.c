@@ -37,14 +37,37 @@ static void sweep(struct replay_opens *opens)
     opens->ended_count = 0;
 }
 
-static void end(struct replay_opens *opens, uint64_t begin)
+static void end(struct replay_opens *opens, struct replay_open *open)
 {
-    struct replay_open *open = find(opens, begin);
-    if (!open) /* begun before the part of the oplog that is looked at */
-        return;
     open->ended = true;
     opens->ended_count++;
+}
+
+/* Nothing is found of one that began before the part of the oplog that is looked at. */
+static void end_batch(struct replay_opens *opens, uint64_t begin)
+{
+    struct replay_open *open = find(opens, begin);
+    if (open && !open->atomic)
+        end(opens, open);
     sweep(opens);
+}
+
+/* All atomic regions from this item on. */
+static void end_atomics(struct replay_opens *opens, struct replay_open *from)
+{
+    const struct replay_open *behind = (struct replay_open *)opens->items.data + count_of(opens);
+    for (; from < behind; from++)
+        if (from->atomic && !from->ended)
+            end(opens, from);
+    sweep(opens);
+}
+
+/* Which one it is, the guest says, and may say anything. */
+static void end_atomic(struct replay_opens *opens, uint64_t begin)
+{
+    struct replay_open *open = find(opens, begin);
+    if (open && open->atomic)
+        end_atomics(opens, open);
 }
 
 static void note_batch(struct replay_opens *opens, uint64_t begin, uint64_t index)
@@ -76,9 +99,12 @@ static bool note_end(struct replay_opens *opens, const struct oplog_entry *entry
     struct oplog_value values[OPLOG_MAX_FIELDS];
     if (!oplog_decode(entry, values))
         return false;
-    if (entry->kind == OPLOG_END_REMOTE_WRITE)
-        note_batch(opens, values[0].number, entry->index);
-    end(opens, values[0].number);
+    if (entry->kind == OPLOG_END_ATOMIC_REGION) {
+        end_atomic(opens, values[0].number);
+        return true;
+    }
+    note_batch(opens, values[0].number, entry->index);
+    end_batch(opens, values[0].number);
     return true;
 }
 
@@ -96,10 +122,13 @@ bool replay_opens_note(struct replay_opens *opens, const struct oplog_entry *ent
     case OPLOG_IMPORTED_FUNCTION_INVOKED: return note_call(opens, entry);
     case OPLOG_END_REMOTE_WRITE:
     case OPLOG_END_ATOMIC_REGION: return note_end(opens, entry);
+    case OPLOG_EXPORTED_FUNCTION_COMPLETED:
+        end_atomics(opens, (struct replay_open *)opens->items.data);
+        opens->seen_index = entry->index;
+        return true;
     case OPLOG_LOG:
     case OPLOG_SUSPEND:
-    case OPLOG_EXPORTED_FUNCTION_INVOKED:
-    case OPLOG_EXPORTED_FUNCTION_COMPLETED: opens->seen_index = entry->index; return true;
+    case OPLOG_EXPORTED_FUNCTION_INVOKED: opens->seen_index = entry->index; return true;
     default: return true;
     }
 }
@@ -109,11 +138,11 @@ const struct replay_open *replay_opens_find(const struct replay_opens *opens, ui
     return find(opens, begin);
 }
 
-uint64_t replay_opens_atomic(const struct replay_opens *opens, uint64_t after)
+uint64_t replay_opens_atomic(const struct replay_opens *opens)
 {
     const struct replay_open *items = (const struct replay_open *)opens->items.data;
     for (size_t i = 0; i < count_of(opens); i++)
-        if (items[i].atomic && !items[i].ended && items[i].begin > after)
+        if (items[i].atomic && !items[i].ended)
             return items[i].begin;
     return 0;
 }

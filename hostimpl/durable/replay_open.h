@@ -31,8 +31,9 @@ bool replay_opens_note(struct replay_opens *opens, const struct oplog_entry *ent
 /* What has begun at `begin` and not ended; NULL if there is nothing. */
 const struct replay_open *replay_opens_find(const struct replay_opens *opens, uint64_t begin);
 
-/* The begin of the outermost open atomic region behind entry `after`; 0: there is none. */
-uint64_t replay_opens_atomic(const struct replay_opens *opens, uint64_t after);
+/* The begin of the outermost open atomic region; 0: there is none. The end of an invocation, or of a region, is the end of all
+ * regions in it. */
+uint64_t replay_opens_atomic(const struct replay_opens *opens);
 
 /* What stands behind the begin of an open batch may be forgotten. */
 bool replay_opens_forgettable(const struct replay_opens *opens, uint64_t begin);

@@ -194,6 +194,31 @@ static void guest_around(uint64_t *flat)
     flat[0] = sum;
 }
 
+/* Says that a batch is an atomic region that ends; and that one ends which there is not. */
+static void guest_wrong_ends(uint64_t *flat)
+{
+    uint64_t batch = call_batch(0), sum = call_value(batch);
+    call_end(batch);
+    uint64_t begin = call_begin(0);
+    sum += call_read(1);
+    call_end(0);
+    call_end(begin);
+    call_batch_end(batch);
+    flat[0] = sum;
+}
+
+/* Ends the outer region alone. */
+static void guest_torn(uint64_t *flat)
+{
+    uint64_t outer = call_begin(0);
+    call_begin(0);
+    uint64_t sum = call_read(1);
+    call_end(outer);
+    call_checkpoint(0);
+    sum += call_read(2);
+    flat[0] = sum + call_read(3);
+}
+
 static void guest_waiting(uint64_t *flat)
 {
     uint64_t begin = call_begin(0), sum = call_read(1);
@@ -259,6 +284,8 @@ static const struct rt_export exports[] = {
     {"", "loud", &none_to_u64, STEPS_OPTIONS, guest_loud, NULL},
     {"", "nested", &none_to_u64, STEPS_OPTIONS, guest_nested, NULL},
     {"", "around", &none_to_u64, STEPS_OPTIONS, guest_around, NULL},
+    {"", "wrong-ends", &none_to_u64, STEPS_OPTIONS, guest_wrong_ends, NULL},
+    {"", "torn", &none_to_u64, STEPS_OPTIONS, guest_torn, NULL},
     {"", "waiting", &none_to_u64, STEPS_OPTIONS, guest_waiting, NULL},
     {"", "left-open", &none_to_u64, STEPS_OPTIONS, guest_left_open, NULL},
     {"", "read", &none_to_u64, STEPS_OPTIONS, guest_read, NULL},
@@ -353,6 +380,23 @@ Test(regions, a_batch_that_ended_in_a_forgotten_region_has_not_ended)
     static const struct cut CUTS[] = {{5, 0, "CIBAcJcecaD"}, {6, 0, "CIBAceJcecaD"}, {7, 0, "CIBAcecJcecaD"},
                                       {8, 0, "CIBAcecaD"}};
     CHECK_CUTS("around", CUTS);
+}
+
+Test(regions, a_guest_ends_atomic_regions_and_nothing_else)
+{
+    static const struct cut CUTS[] = {{5, 0, "CIBcaJcaAcaaeD"}, {7, 0, "CIBcaAcJcaAcaaeD"}, {8, 0, "CIBcaAcaJcaAcaaeD"}};
+    CHECK_CUTS("wrong-ends", CUTS);
+}
+
+Test(regions, the_end_of_one_is_the_end_of_those_in_it)
+{
+    static const struct cut CUTS[] = {{5, 0, "CIAAcJAcaccD"}, {6, 0, "CIAAcaccD"}, {7, 0, "CIAAcaccD"}};
+    CHECK_CUTS("torn", CUTS);
+    begin_anew();
+    die_in("torn", "", 8);
+    value_of("torn", "", "k");
+    cr_assert_eq(shared->restored, 6, "a checkpoint behind the end was restored: %" PRIu64, shared->restored);
+    must_verify();
 }
 
 Test(regions, one_that_an_invocation_leaves_open_is_over_with_it)
