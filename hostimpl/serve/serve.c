@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "exe.h"
 #include "ga_assert.h"
@@ -210,6 +211,25 @@ static void tick_every(unsigned interval_ms)
     io_loop_every(serve.loop, interval_ms, tick, NULL);
 }
 
+/*
+ * Connections and processes are an fd each. The soft limit is for programs that use select(2). Where even the hard one is too low
+ * there are fewer connections: whoever connects must not be able to keep processes from being started.
+ */
+static void provide_fds(void)
+{
+    enum { OTHER_FDS = 192 }; /* the loop's, directories, connections that are refused */
+    struct rlimit limit;
+    rlim_t others = OTHER_FDS + serve.pool_config.processes_max, wanted = others + serve.http.connections_max;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur == wanted)
+        return;
+    serve.http.connections_max = limit.rlim_cur > others ? (unsigned)(limit.rlim_cur - others) : 1;
+    serve.worker.remark("there are fewer connections than --max-connections says: the limit of open files is too low");
+}
+
 static void connect_parts(void)
 {
     serve.worker = exe_config(serve.options, WORKER_LIVE);
@@ -256,6 +276,7 @@ static int serve_verb(struct exe_options *options, int count, char **words)
         return EXE_REFUSED;
     }
     connect_parts();
+    provide_fds();
     serve.http.context = serve.pool = serve_pool_new(&serve.pool_config);
     io_loop_run(serve.loop);
     serve_pool_end(serve.pool);

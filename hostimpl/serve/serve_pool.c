@@ -28,6 +28,7 @@ enum {
     GROW_MS = 5,
     TICK_MS = 100,
     IDLE_MS = 30000,
+    RETRY_MS = 1000, /* when the system has no process to give */
     LOST_MS = 2000 /* a handler may go on for so long when nobody wants its response */
 };
 
@@ -61,6 +62,7 @@ struct serve_pool {
     unsigned process_count, first_count;
     struct request *waiting, **waiting_end;
     unsigned waiting_count;
+    uint64_t start_after_ms;
     bool started, hurries;
 };
 
@@ -127,6 +129,7 @@ static void start_process(struct serve_pool *pool)
         char text[128];
         snprintf(text, sizeof text, "cannot start a process: %s", strerror(errno));
         pool->config->remark(text);
+        pool->start_after_ms = now_ms(pool) + RETRY_MS;
         return;
     }
     struct process *process = calloc(1, sizeof *process);
@@ -283,7 +286,8 @@ static unsigned count_starting(const struct serve_pool *pool)
 static void start_processes(struct serve_pool *pool, unsigned wanted)
 {
     unsigned starting = count_starting(pool);
-    while (wanted > starting && pool->process_count < pool->config->processes_max) {
+    while (wanted > starting && pool->process_count < pool->config->processes_max &&
+           now_ms(pool) >= pool->start_after_ms) {
         start_process(pool);
         starting++;
     }
@@ -572,6 +576,8 @@ void serve_pool_tick(struct serve_pool *pool)
     }
     grow(pool);
     hurry(pool);
+    if (!pool->started && !pool->processes)
+        pool->config->failed();
 }
 
 /* --- the pool --- */

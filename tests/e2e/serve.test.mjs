@@ -14,8 +14,13 @@ const program = executable('handler');
 
 /** A server that ends with the test. */
 const serve = (t, ...settings) => serveProgram(t, program, ...settings);
-async function serveProgram(t, file, ...settings) {
-    const child = spawn(file, ['--env', 'A=B', 'serve', '--listen', '127.0.0.1:0', ...settings], { stdio: ['ignore', 'pipe', 'pipe'] });
+const serveProgram = (t, file, ...settings) => serveBy(t, file, '--env', 'A=B', 'serve', '--listen', '127.0.0.1:0', ...settings);
+
+/** The same, with `ulimit` before. */
+const serveWithin = (t, limits, ...settings) => serveBy(t, 'sh', '-c', `ulimit ${limits}; exec "$0" "$@"`, program, 'serve', '--listen', '127.0.0.1:0', ...settings);
+
+async function serveBy(t, ...command) {
+    const child = spawn(command[0], command.slice(1), { stdio: ['ignore', 'pipe', 'pipe'] });
     const server = { child, errors: '', output: '', ended: once(child, 'exit') };
     child.stderr.on('data', (data) => { server.errors += data; });
     t.after(() => child.kill('SIGKILL'));
@@ -336,6 +341,25 @@ test('five hundred connections at once are all answered; more than there may be 
     })));
     for (const answer of answers) assert.match(answer, /^HTTP\/1\.1 200 OK\r\n[^]*(1|waited\n)\r\n0\r\n\r\n$/);
     assert.ok(server.processes().length <= 8);
+});
+
+test('idle connections keep nobody from being served, however few files may be open', async (t) => {
+    for (const limits of ['-S -n 64', '-n 260']) {
+        const server = await serveWithin(t, limits, '--max-concurrency', '4');
+        const sockets = await Promise.all(Array.from({ length: 300 }, () => new Promise((resolve) => {
+            const socket = net.connect(server.port, '127.0.0.1', () => resolve(socket));
+            socket.on('error', () => {});
+        })));
+        t.after(() => sockets.forEach((socket) => socket.destroy()));
+        await sleep(300);
+        for (const pid of server.processes()) process.kill(pid, 'SIGKILL');
+        sockets[0].setEncoding('latin1').write(get('/hello'));
+        let answer = '';
+        sockets[0].on('data', (data) => { answer += data; });
+        for (let i = 0; i < 50 && !answer.endsWith('0\r\n\r\n'); i++) await sleep(50);
+        assert.match(answer, /hello/, `${limits}: ${server.errors}`);
+        assert.equal(/fewer connections/.test(server.errors), limits === '-n 260');
+    }
 });
 
 test('handlers that wait run side by side, up to the limit', async (t) => {
