@@ -258,10 +258,17 @@ static void drop_waiting(struct request *request)
     free_request(request);
 }
 
+/* Its end may not have been seen yet. */
+static bool is_alive(const struct process *process)
+{
+    siginfo_t end = {0};
+    return waitid(P_PID, (id_t)process->pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 && end.si_pid == 0;
+}
+
 static struct process *find_idle(const struct serve_pool *pool)
 {
     struct process *process = pool->processes;
-    while (process && process->state != PROCESS_IDLE)
+    while (process && !(process->state == PROCESS_IDLE && is_alive(process)))
         process = process->next;
     return process;
 }

@@ -210,6 +210,23 @@ test('a process that dies is a 500 or a cut connection, and is replaced', async 
     assert.equal(await text(server, '/hello'), 'hello\n');
 });
 
+test('a process that has died is given no request, also when its end was not seen yet', async (t) => {
+    const server = await serve(t);
+    const socket = net.connect(server.port, '127.0.0.1').setEncoding('latin1');
+    const answered = once(socket, 'data');
+    await once(socket, 'connect');
+    await sleep(100);
+    const [victim] = server.processes();
+    server.child.kill('SIGSTOP'); /* it is to find the request first, and then the end */
+    socket.write(get('/hello'));
+    await sleep(50);
+    process.kill(victim, 'SIGKILL');
+    while (stat(victim)[0] !== 'Z') await sleep(10);
+    server.child.kill('SIGCONT');
+    assert.deepEqual(statuses((await answered)[0]), [200]);
+    socket.destroy();
+});
+
 test('limits have their status', async (t) => {
     const server = await serve(t, '--max-body', '1000', '--max-header', '2000', '--max-target', '200', '--header-timeout', '0.5', '--body-timeout', '0.5', '--idle-timeout', '1');
     const long = 'x'.repeat(3000), post = (more) => `POST /echo HTTP/1.1\r\nHost: h\r\n${more}`;
@@ -352,11 +369,13 @@ test('idle connections keep nobody from being served, however few files may be o
         })));
         t.after(() => sockets.forEach((socket) => socket.destroy()));
         await sleep(300);
-        for (const pid of server.processes()) process.kill(pid, 'SIGKILL');
+        const killed = server.processes();
+        for (const pid of killed) process.kill(pid, 'SIGKILL');
+        while (server.processes().some((pid) => killed.includes(pid))) await sleep(10);
         sockets[0].setEncoding('latin1').write(get('/hello'));
         let answer = '';
         sockets[0].on('data', (data) => { answer += data; });
-        for (let i = 0; i < 50 && !answer.endsWith('0\r\n\r\n'); i++) await sleep(50);
+        for (let i = 0; i < 200 && !answer.endsWith('0\r\n\r\n'); i++) await sleep(50);
         assert.match(answer, /hello/, `${limits}: ${server.errors}`);
         assert.equal(/fewer connections/.test(server.errors), limits === '-n 260');
     }
