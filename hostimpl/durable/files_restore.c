@@ -108,6 +108,8 @@ static int open_again(struct restoring *restoring, uint32_t ordinal, int directo
            restoring->opens[restoring->next_open].ordinal == ordinal) {
         int flags = restoring->opens[restoring->next_open].flags;
         uint32_t rep = restoring->opens[restoring->next_open++].rep;
+        if (files_fd(restoring->files, rep) >= 0)
+            return wrong(restoring, "its list is malformed");
         int fd = openat(directory_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         if (fd < 0)
             return -errno;
@@ -291,7 +293,7 @@ static int read_opens(struct restoring *restoring)
         restoring->opens[i].rep = (uint32_t)ga_read_leb_u(reader, 32);
         restoring->opens[i].flags = (int)ga_read_leb_u(reader, 32) & O_ACCMODE;
         restoring->opens[i].ordinal = (uint32_t)ga_read_leb_u(reader, 32);
-        if (restoring->opens[i].rep > GA_MAX_HOST_RESOURCES || files_fd(restoring->files, restoring->opens[i].rep) >= 0)
+        if (restoring->opens[i].rep > GA_MAX_HOST_RESOURCES)
             return wrong(restoring, "its list is malformed");
     }
     return 0;
