@@ -114,6 +114,28 @@ function oplogEntry(kind, body) {
     return entry;
 }
 
+const HOST = 'Host: a.b:80\r\n';
+const HTTP = [
+    `GET / HTTP/1.1\r\n${HOST}\r\nHEAD /a?b HTTP/1.1\r\n${HOST}Connection: close, x\r\nX: y\r\n\r\n`,
+    `\r\nGET http://c.d:8/e?f HTTP/1.0\r\nConnection: keep-alive\r\n\r\nOPTIONS * HTTP/1.1\r\n${HOST}\r\n`,
+    `POST / HTTP/1.1\r\n${HOST}Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhelloGET https://g HTTP/1.1\r\n${HOST}\r\n`,
+    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n5;x="y"\r\nhello\r\n0a\r\n0123456789\r\n0\r\nT: u\r\n\r\nGET / HTTP/1.1\r\n${HOST}\r\n`,
+    `GET / HTTP/1.1\r\n${HOST}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`,
+    `GET / HTTP/1.1\r\n${HOST} folded\r\n\r\n`, `GET / HTTP/1.1\nHost: a\n\n`, `CONNECT a:1 HTTP/1.1\r\n${HOST}\r\n`, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\nfffffffffffffff\r\n`, `PUT / HTTP/1.1\r\n${HOST}Content-Length: 9223372036854775807\r\n\r\n`,
+];
+
+// The list of a worker's files (hostimpl/durable/files_slot.c) behind its version; numbers below 64 are one byte each.
+const named = (name) => [name.length, ...Buffer.from(name)];
+const TIMES = [1, 0, 1, 0];
+const FILES = {
+    empty: [3, 1, 0, 0, 1, 0, 63, 0, 2, ...TIMES, 6],
+    tree: [3, 5, 13, 0, 1, 0, 63, 0, 1, ...named('d'), 63, 0, 3, ...named('a'), 63, 0, 0, ...TIMES, 3, 1, 1, 0, 2, ...TIMES,
+        4, ...named('l'), 0, 0, 0, ...TIMES, ...named('../x'), 3, ...named('b'), 63, 0, 0, ...TIMES, 10, 2, 1, 0, 2, ...TIMES, 6],
+    open: [3, 2, 3, 2, 5, 0, 1, 7, 2, 2, 1, 0, 63, 1, 3, ...named('a'), 63, 2, 1, ...TIMES, 3, 1, 1, 0, 5, ...named('b'), 2, 2, ...TIMES, 6],
+    nameless: [3, 2, 3, 1, 5, 2, 1, 1, 0, 63, 0, 2, ...TIMES, 3, 0, 63, 1, 0, ...TIMES, 3, 1, 1, 0, 6],
+};
+
 function target(directory, name) {
     const folder = join(directory, name);
     mkdirSync(folder, { recursive: true });
@@ -125,7 +147,7 @@ if (!directory) {
     process.stderr.write('usage: node tests/fuzz/seeds.mjs DIRECTORY\n');
     process.exit(2);
 }
-const put = Object.fromEntries(['component', 'core', 'name', 'wave', 'decode', 'oplog', 'wit'].map((name) => [name, target(directory, name)]));
+const put = Object.fromEntries(['component', 'core', 'name', 'wave', 'decode', 'oplog', 'wit', 'http', 'files'].map((name) => [name, target(directory, name)]));
 for (const [name, text] of Object.entries(CORE)) put.core(name, await parse(text));
 for (const [name, text] of Object.entries(COMPONENTS)) put.component(name, await parse(text));
 for (const [seed, groups] of [[3, 1], [7, 1], [12, 1], [15, 2]]) put.component(`values${seed}`, await parse(makeCase(seed, groups).text));
@@ -134,5 +156,7 @@ for (let type = 0; type < 48; type++) put.wave(`t${type}`, Buffer.concat([Buffer
 for (let type = 0; type < 48; type++) put.decode(`t${type}`, Buffer.from([type, ...Array.from({ length: 24 }, (_, i) => i % 3)]));
 for (let kind = 1; kind <= 33; kind++)
     put.oplog(`k${kind}`, Buffer.concat([Buffer.alloc(1), oplogEntry(kind, Buffer.from([1, 97, 1, 98, ...Array(40).fill(0)])), oplogEntry(7, Buffer.alloc(0))]));
+for (const [name, bytes] of Object.entries(FILES)) put.files(name, Buffer.from(bytes));
+HTTP.forEach((text, i) => put.http(`r${i}`, Buffer.concat([Buffer.from([i]), Buffer.from(text)])));
 const wits = join(dirname(fileURLToPath(import.meta.url)), '../guests');
 for (const name of ['echo', 'cart', 'counter', 'hello']) put.wit(name, readFileSync(join(wits, `${name}.wit`)));
