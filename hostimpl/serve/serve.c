@@ -257,6 +257,16 @@ static void connect_parts(void)
     serve.http.stopped = on_stopped;
 }
 
+/* A connection is a descriptor; the soft limit is for programs that use select(2). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int serve_verb(struct exe_options *options, int count, char **words)
 {
     serve.options = options;
@@ -269,6 +279,7 @@ static int serve_verb(struct exe_options *options, int count, char **words)
     if (read_settings(count, words) != EXE_DONE)
         return EXE_USAGE;
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     serve.loop = io_loop_new();
     if (!serve.loop || io_loop_on_signal(serve.loop, SIGTERM, stop, NULL) != 0 ||
         io_loop_on_signal(serve.loop, SIGINT, stop, NULL) != 0) {
