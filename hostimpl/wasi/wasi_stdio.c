@@ -38,6 +38,26 @@ static const struct wasi_output_ops logged_ops[] = {
 
 /* --- the process's own: the stream's offset is the file descriptor --- */
 
+static int fd_of(struct worker *worker, const struct wasi_pollable *pollable)
+{
+    const struct wasi_output_stream *stream =
+        host_resource_get(worker, &wasi_io_streams_output_stream_type, pollable->subject);
+    return (int)stream->offset;
+}
+
+static bool own_ready(struct worker *worker, const struct wasi_pollable *pollable)
+{
+    return io_stdio_room(fd_of(worker, pollable), 1) > 0;
+}
+
+static int own_wait(struct worker *worker, const struct wasi_pollable *pollable, short *events_out)
+{
+    *events_out = POLLOUT;
+    return fd_of(worker, pollable);
+}
+
+static const struct wasi_pollable_ops own_pollable = {.ready = own_ready, .wait = own_wait};
+
 static enum wasi_stream_state write_own(struct worker *worker, struct wasi_output_stream *stream, const void *data,
                                         size_t size, int *error_out)
 {
@@ -57,31 +77,7 @@ static enum wasi_stream_state permit_own(struct worker *worker, struct wasi_outp
     return WASI_STREAM_OK;
 }
 
-#define DEFINE_OWN(name, fd)                                                                                      \
-    static bool name##_ready(struct worker *worker, const struct wasi_pollable *pollable)                         \
-    {                                                                                                             \
-        (void)worker;                                                                                             \
-        (void)pollable;                                                                                           \
-        return io_stdio_room(fd, 1) > 0;                                                                          \
-    }                                                                                                             \
-                                                                                                                  \
-    static int name##_wait(struct worker *worker, const struct wasi_pollable *pollable, short *events_out)        \
-    {                                                                                                             \
-        (void)worker;                                                                                             \
-        (void)pollable;                                                                                           \
-        *events_out = POLLOUT;                                                                                    \
-        return fd;                                                                                                \
-    }                                                                                                             \
-                                                                                                                  \
-    static const struct wasi_pollable_ops name##_pollable = {.ready = name##_ready, .wait = name##_wait};
-
-DEFINE_OWN(stdout, 1)
-DEFINE_OWN(stderr, 2)
-
-static const struct wasi_output_ops own_ops[] = {
-    [WORKER_STDOUT] = {.pollable = &stdout_pollable, .write = write_own, .permit = permit_own},
-    [WORKER_STDERR] = {.pollable = &stderr_pollable, .write = write_own, .permit = permit_own},
-};
+static const struct wasi_output_ops own_ops = {.pollable = &own_pollable, .write = write_own, .permit = permit_own};
 
 /* --- what the interfaces ask for --- */
 
@@ -89,7 +85,7 @@ uint32_t wasi_stdio_output(struct worker *worker, enum worker_stream stream)
 {
     if (!wasi_stdio_is_own(worker))
         return wasi_output_stream_new(worker, &logged_ops[stream], 0, 0);
-    return wasi_output_stream_new(worker, &own_ops[stream], 0, stream == WORKER_STDOUT ? 1 : 2);
+    return wasi_output_stream_new(worker, &own_ops, 0, stream == WORKER_STDOUT ? 1 : 2);
 }
 
 void wasi_stdio_terminal(struct worker *worker, const struct host_resource_type *type, int fd,
