@@ -441,6 +441,21 @@ test('a handler that asks the host while it starts is instantiated for each requ
     assert.deepEqual(await Promise.all(Array.from({ length: 20 }, async () => (await fetch(server, '/')).status)), Array(20).fill(200));
 });
 
+test('a handler asks other servers, also one that is a handler itself', async (t) => {
+    const server = await serveProgram(t, executable('proxy'), '--max-concurrency', '8'), origin = await serve(t);
+    const near = `127.0.0.1:${server.port}`, far = `127.0.0.1:${origin.port}`;
+    assert.equal(await text(server, `/${far}/hello`), 'hello\n');
+    assert.equal((await fetch(server, `/${far}/status?404`)).status, 404);
+    assert.equal((await fetch(server, `/${far}/big?1000000`)).body.length, 1_000_000);
+    assert.equal(await text(server, `/${near}/${near}/${far}/hello`), 'hello\n', 'through itself, twice');
+    const refused = await fetch(server, '/127.0.0.1:9/');
+    assert.deepEqual([refused.status, String(refused.body)], [502, 'connection-refused']);
+    const cut = await fetch(server, `/${far}/trap-late`);
+    assert.equal(cut.status, 502);
+    const answers = await Promise.all(Array.from({ length: 30 }, () => text(server, `/${far}/delay?50`)));
+    assert.deepEqual(answers, Array(30).fill('waited\n'));
+});
+
 test('serve is refused where it has no meaning', async (t) => {
     const other = run(executable('hello'), ['serve']);
     assert.equal(other.status, 1);
