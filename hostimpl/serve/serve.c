@@ -219,12 +219,12 @@ static void provide_fds(void)
 {
     enum { OTHER_FDS = 192 }; /* the loop's, directories, connections that are refused */
     struct rlimit limit;
-    rlim_t others = OTHER_FDS + serve.pool_config.processes_max, wanted = others + serve.http.connections_max;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+    rlim_t others = OTHER_FDS + serve.pool_config.processes_max;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    limit.rlim_cur = limit.rlim_max;
     (void)setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur == wanted)
+    if (limit.rlim_cur >= others + serve.http.connections_max)
         return;
     serve.http.connections_max = limit.rlim_cur > others ? (unsigned)(limit.rlim_cur - others) : 1;
     serve.worker.remark("there are fewer connections than --max-connections says: the limit of open files is too low");
@@ -257,16 +257,6 @@ static void connect_parts(void)
     serve.http.stopped = on_stopped;
 }
 
-/* A connection is a descriptor; the soft limit is for programs that use select(2). */
-static void raise_descriptor_limit(void)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-        return;
-    limit.rlim_cur = limit.rlim_max;
-    (void)setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int serve_verb(struct exe_options *options, int count, char **words)
 {
     serve.options = options;
@@ -279,7 +269,6 @@ static int serve_verb(struct exe_options *options, int count, char **words)
     if (read_settings(count, words) != EXE_DONE)
         return EXE_USAGE;
     signal(SIGPIPE, SIG_IGN);
-    raise_descriptor_limit();
     serve.loop = io_loop_new();
     if (!serve.loop || io_loop_on_signal(serve.loop, SIGTERM, stop, NULL) != 0 ||
         io_loop_on_signal(serve.loop, SIGINT, stop, NULL) != 0) {
