@@ -53,8 +53,6 @@ void io_http_server_stop(struct io_http_server *server);
 
 /* --- responses --- */
 
-
-
 /* In this order: respond, respond_body any number of times, respond_end. fields that belong to the connection are left
  * out, Date is added. body_size: if it is known; Content-Length of the fields says so too. */
 void io_http_respond(struct io_http_exchange *exchange, unsigned status, const struct io_http_field *fields,

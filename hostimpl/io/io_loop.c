@@ -154,6 +154,14 @@ static void drop_front(struct ga_buf *buf, size_t size)
     buf->size -= size;
 }
 
+/* A connection may be idle for long. */
+static void forget_empty(struct ga_buf *buf)
+{
+    enum { KEPT_BYTES = 16 << 10 };
+    if (!buf->size && buf->capacity > KEPT_BYTES)
+        ga_buf_free(buf);
+}
+
 static size_t give(struct io_stream *stream, const void *data, size_t size)
 {
     stream->busy = true;
@@ -167,8 +175,10 @@ void io_stream_again(struct io_stream *stream)
     if (stream->closing || stream->busy || !stream->input.size)
         return;
     size_t used = give(stream, stream->input.data, stream->input.size);
-    if (!stream->closing)
-        drop_front(&stream->input, used);
+    if (stream->closing)
+        return;
+    drop_front(&stream->input, used);
+    forget_empty(&stream->input);
 }
 
 static void on_read(uv_stream_t *uv, ssize_t count, const uv_buf_t *room)
@@ -239,6 +249,7 @@ static void finish_when_written(struct io_stream *stream)
 /* Nothing waits any more. */
 static void note_written(struct io_stream *stream)
 {
+    forget_empty(&stream->output);
     if (stream->was_full && !stream->closing) {
         stream->was_full = false;
         stream->ops->drained(stream);

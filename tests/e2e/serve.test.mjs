@@ -340,6 +340,15 @@ test('a slow reader holds its handler, and nobody else; memory stays', async (t)
     slow.destroy();
 });
 
+test('connections that are kept hold no buffers', async (t) => {
+    const server = await serve(t, '--max-concurrency', '4');
+    const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 300 });
+    t.after(() => agent.destroy());
+    await Promise.all(Array.from({ length: 300 }, () => fetch(server, '/sized?200000', { agent })));
+    const memory = Number(readFileSync(`/proc/${server.child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]);
+    assert.ok(memory < 15_000, `the server has ${memory} KiB`);
+});
+
 test('five hundred connections at once are all answered; more than there may be are told so', async (t) => {
     const server = await serve(t, '--max-connections', '500', '--max-concurrency', '8');
     const sockets = await Promise.all(Array.from({ length: 500 }, () => new Promise((resolve, reject) => {
