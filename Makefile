@@ -53,7 +53,7 @@ UNIT_TESTS = $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 GUESTS = $(patsubst tests/guests/%.wit,$(BUILD)/guests/%.wasm,$(wildcard tests/guests/*.wit))
 # The guest of tests/guests/tally by other toolchains; SpiderMonkey, which is part of tally-js, takes long to compile.
 GUESTS_MORE = $(BUILD)/guests/tally-as.wasm $(BUILD)/guests/tally-rust.wasm $(BUILD)/guests/tally-qjs.wasm
-GUESTS_JS = $(BUILD)/guests/tally-js.wasm
+GUESTS_JS = $(BUILD)/guests/tally-js.wasm $(BUILD)/guests/handler-js.wasm
 # The command of tests/guests/errand, likewise; Go's runtime takes two minutes to compile, and Go itself is no part of the test set-up.
 GUESTS_MORE += $(BUILD)/guests/errand-c.wasm $(BUILD)/guests/errand-rust.wasm
 GUESTS_JS += $(BUILD)/guests/errand-js.wasm $(if $(shell command -v go),$(BUILD)/guests/errand-go.wasm)
@@ -187,6 +187,11 @@ $(BUILD)/guests/tally-%.wasm: $(wildcard tests/guests/tally/*) tests/guests/pack
 	@mkdir -p $(@D)
 	$(call say,GUEST,$@)
 	$(Q)$(NODE) tests/guests/tally/build.mjs $* $@
+
+$(BUILD)/guests/handler-js.wasm: $(wildcard tests/guests/handler_js/*) tests/guests/pack.mjs
+	@mkdir -p $(@D)
+	$(call say,GUEST,$@)
+	$(Q)$(NODE) tests/guests/handler_js/build.mjs $@
 
 $(BUILD)/guests/errand-%.wasm: $(wildcard tests/guests/errand/* tests/guests/*.h) tests/guests/pack.mjs tests/guests/rust.mjs
 	@mkdir -p $(@D)

@@ -80,7 +80,7 @@ for group in $groups; do
     unit) for program in "$build"/tests/test_*; do [ -x "$program" ] && unit_test "$program"; done ;;
     e2e) node_tests e2e $(ls tests/e2e/*.test.mjs tests/golden/*.test.mjs 2>/dev/null) ;;
     conformance) node_tests conformance $(ls tests/conformance/*.test.mjs) ;;
-    js) TOOLCHAINS=js ERRANDS='js go' node_tests js tests/e2e/toolchains.test.mjs tests/e2e/errand.test.mjs ;; # not among the default: a minute and a half of compiling when cold
+    js) TOOLCHAINS=js ERRANDS='js go' node_tests js tests/e2e/toolchains.test.mjs tests/e2e/errand.test.mjs tests/e2e/handler_js.test.mjs ;; # not among the default: a minute and a half of compiling when cold
     crash) node_tests crash $(ls tests/crash/*.test.mjs 2>/dev/null) ;;
     asan) for program in "$build"/tests/test_*; do [ -x "$program" ] && sanitized_test "$program"; done ;;
     fuzz) for program in "$build"/fuzz/fuzz_*; do [ -x "$program" ] && fuzz_target "${FUZZ_SECONDS:-6}" "$program"; done ;;
