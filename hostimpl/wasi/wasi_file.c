@@ -205,6 +205,17 @@ static ssize_t write_some(int fd, const char *data, size_t size, uint64_t offset
     return got < 0 ? -errno : got;
 }
 
+/* How large a recorded file may be is the same on every disk. One that takes less is as good as full. */
+static uint64_t max_bytes(struct worker *worker)
+{
+    return worker_is_command(worker) ? INT64_MAX : WASI_FILE_BYTES;
+}
+
+static ssize_t size_status(struct worker *worker, ssize_t status)
+{
+    return wasi_file_status(worker, status == -EFBIG && !worker_is_command(worker) ? -ENOSPC : status);
+}
+
 static ssize_t write_all(struct worker *worker, uint32_t rep, const char *data, size_t size, uint64_t offset,
                          bool append)
 {
@@ -212,18 +223,19 @@ static ssize_t write_all(struct worker *worker, uint32_t rep, const char *data, 
     size_t done = 0;
     if (fd < 0)
         return fd;
-    if (offset > (uint64_t)INT64_MAX - size)
+    if (append && !worker_is_command(worker)) /* whose files may be pipes */
+        offset = (uint64_t)lseek(fd, 0, SEEK_END);
+    if (size > max_bytes(worker) || offset > max_bytes(worker) - size)
         return -EFBIG;
     while (done < size) {
-        ssize_t got = write_some(fd, data + done, size - done, offset + done, append);
-        if (wasi_file_status(worker, got) < 0 && done == 0)
+        ssize_t got = size_status(worker, write_some(fd, data + done, size - done, offset + done, append));
+        if (got < 0 && done == 0)
             return got;
         if (got <= 0)
             break;
         done += (size_t)got;
     }
-    uint64_t end = append ? (uint64_t)lseek(fd, 0, SEEK_END) : offset + done;
-    worker_file_written(worker, rep, end - done, end);
+    worker_file_written(worker, rep, offset, offset + done);
     return (ssize_t)done;
 }
 
@@ -242,10 +254,10 @@ int wasi_file_set_size(struct worker *worker, uint32_t rep, uint64_t size)
     int fd = wasi_file_data_fd_for(worker, rep, WASI_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_WRITE);
     if (fd < 0)
         return fd;
-    if (size > INT64_MAX)
+    if (size > max_bytes(worker))
         return -EFBIG;
     if (ftruncate(fd, (off_t)size) != 0)
-        return -errno;
+        return (int)size_status(worker, -errno);
     worker_file_resized(worker, rep, size);
     return 0;
 }

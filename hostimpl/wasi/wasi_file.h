@@ -14,6 +14,8 @@
  *
  * All functions return 0 (or what is said) or a negative errno.
  */
+#define WASI_FILE_BYTES (1ull << 42) /* of a recorded worker's file, at most: every usual file system takes that */
+
 struct wasi_file {
     uint32_t references;
     uint32_t flags;     /* descriptor-flags */

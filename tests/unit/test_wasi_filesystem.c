@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "ga_limits.h"
+#include "wasi_file.h"
 #include "wasi_filesystem.h"
 #include "wasi_io.h"
 
@@ -189,6 +191,37 @@ Test(wasi_filesystem, offsets_beyond_a_file_s_are_errors)
     struct result_list_wasi_io_streams_stream_error data = {0};
     wasi_io_streams_input_stream_read(worker, stream.value.ok, 1, &data);
     cr_expect_eq(data.tag, 1);
+}
+
+Test(wasi_filesystem, a_recorded_file_has_the_same_limit_on_every_disk)
+{
+    void_result done = {0};
+    uint32_t file = open_file("a", CREATE, READ | WRITE);
+    cr_expect_eq(write_at(file, "ab", WASI_FILE_BYTES - 1), ERROR(FILE_TOO_LARGE), "and no part of it is written");
+    assert_content(file, 0, 1, "", true);
+    cr_expect_eq(write_at(file, "a", WASI_FILE_BYTES - 1), OK);
+    wasi_filesystem_types_descriptor_set_size(worker, file, WASI_FILE_BYTES + 1, &done);
+    cr_expect_eq(CODE(done), ERROR(FILE_TOO_LARGE));
+    handle_result stream = {0};
+    struct result_void_wasi_io_streams_stream_error result = {0};
+    wasi_filesystem_types_descriptor_append_via_stream(worker, file, &stream);
+    wasi_io_streams_output_stream_blocking_write_and_flush(worker, stream.value.ok, (struct cabi_list){(void *)"x", 1},
+                                                           &result);
+    cr_expect(result.tag == 1 && result.value.err.tag == WASI_IO_STREAMS_STREAM_ERROR_LAST_OPERATION_FAILED);
+}
+
+Test(wasi_filesystem, a_process_that_may_not_write_as_much_is_as_good_as_a_full_disk)
+{
+    u64_result written = {0};
+    void_result done = {0};
+    uint32_t file = open_file("a", CREATE, READ | WRITE);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){1000, 1000}), 0);
+    DOUBLE_ASSERT_TRAP("fail: its files: No space left on device",
+                       wasi_filesystem_types_descriptor_write(
+                           worker, file, (struct cabi_list){(void *)"0123456789", 10}, 995, &written));
+    DOUBLE_ASSERT_TRAP("fail: its files: No space left on device",
+                       wasi_filesystem_types_descriptor_set_size(worker, file, 2000, &done));
 }
 
 Test(wasi_filesystem, size_sync_and_advice)
