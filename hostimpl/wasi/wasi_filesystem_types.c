@@ -542,8 +542,7 @@ static int open_at(struct worker *worker, uint32_t self, uint32_t path_flags, st
     int posix_flags = posix_open_flags(path_flags, open_flags, flags);
     if ((posix_flags & O_DIRECTORY) != 0 && (posix_flags & (O_CREAT | O_EXCL | O_TRUNC)) != 0)
         return -EINVAL;
-    if ((posix_flags & (O_CREAT | O_TRUNC)) != 0)
-        if ((posix_flags & O_CREAT) == 0) /* alone it means nothing, and open(2) leaves it undefined */
+    if ((posix_flags & O_CREAT) == 0) /* alone it means nothing, and open(2) leaves it undefined */
         posix_flags &= ~O_EXCL;
     if ((flags & FLAG_WRITE) == 0) /* open(2) knows no file that is neither */
         flags |= FLAG_READ;
@@ -634,10 +633,8 @@ void wasi_filesystem_types_descriptor_link_at(struct worker *worker, uint32_t se
 void wasi_filesystem_types_descriptor_symlink_at(struct worker *worker, uint32_t self, struct cabi_string old_path,
                                                  struct cabi_string new_path, void_result *result_out)
 {
-    int fd = directory_fd(worker, self), status = fd;
-    if (fd >= 0) {
-            status = io_path_symlink(path_of(old_path), fd, path_of(new_path));
-    }
+    int fd = directory_fd(worker, self);
+    int status = fd < 0 ? fd : io_path_symlink(path_of(old_path), fd, path_of(new_path));
     (void)SUCCEEDED(result_out, status);
 }
 

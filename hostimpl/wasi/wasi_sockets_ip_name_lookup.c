@@ -100,7 +100,8 @@ static void set_list(struct address_stream *stream, const list_result *list)
     if (stream->error != 0)
         return;
     const struct wasi_sockets_network_ip_address *found = list->value.ok.items;
-    stream->count = (uint32_t)list->value.ok.count;
+    size_t count = list->value.ok.count;
+    stream->count = count < IO_LOOKUP_ADDRESSES ? (uint32_t)count : IO_LOOKUP_ADDRESSES; /* the oplog's list may be longer */
     for (uint32_t i = 0; i < stream->count; i++) {
         stream->addresses[i].tag = found[i].tag; /* the record began as zeroes */
         if (found[i].tag == WASI_SOCKETS_NETWORK_IP_ADDRESS_IPV6)
