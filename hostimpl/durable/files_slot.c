@@ -294,6 +294,7 @@ static int write_tree(struct writing *writing)
 static int drop_copies(struct writing *writing)
 {
     struct files *files = writing->scan.files;
+    int status = 0;
     for (uint32_t i = 0; i < files->node_count; i++) {
         struct files_node *node = files->nodes[i];
         char name[FILES_ID_BYTES];
@@ -304,11 +305,11 @@ static int drop_copies(struct writing *writing)
             continue;
         files_id_name(name, node->id);
         if (unlinkat(writing->slot_fd, name, 0) != 0)
-            return -errno;
+            status = -errno;
         node->stored[writing->slot] = false;
     }
-    files_sweep(files);
-    return 0;
+    files_sweep(files); /* also after an error: another file may get an inode that is forgotten */
+    return status;
 }
 
 static int put_list(struct writing *writing, struct ga_buf *list)

@@ -115,6 +115,8 @@ static int take_one(int directory_fd, uint32_t number, int source, uint64_t *siz
     if (fd < 0)
         return -errno;
     int status = io_content_clone(source, fd, *size_out);
+    if (status == 0 && ftruncate(fd, (off_t)*size_out) != 0) /* the source may have grown meanwhile */
+        status = -errno;
     if (status == 0)
         status = io_content_sum(fd, sum_out);
     if (status == 0 && fsync(fd) != 0)
