@@ -92,6 +92,24 @@ __attribute__((noinline)) static void tick(struct worker *worker, uint64_t now_u
 
 /* --- a call --- */
 
+static void take_or_run(struct worker *worker, const struct host_func *callee, const struct record_call *call,
+                        void *result)
+{
+    record_begin(worker, call);
+    if (worker->replaying) {
+        record_take(worker, call, result);
+        return;
+    }
+    if (__builtin_expect(worker->leaving || worker->replay.reading, 0))
+        record_go_live(worker, callee->name);
+    if (CLASSES[callee->durability].commit_before)
+        worker_commit(worker);
+    callee->call(worker, call->request, result);
+    record_append(worker, call, result);
+    if (CLASSES[callee->durability].commit_after)
+        worker_commit(worker);
+}
+
 static void run_recorded(struct worker *worker, const struct host_func *callee, const void *params, void *result)
 {
     const struct cabi_func_type *type = callee->type;
@@ -100,19 +118,9 @@ static void run_recorded(struct worker *worker, const struct host_func *callee, 
                                .request_type = type->param_count ? type->params_tuple : NULL,
                                .request = params,
                                .result_type = type->result};
-    record_begin(worker, &call);
-    if (worker->replaying) {
-        record_take(worker, &call, result);
-        return;
-    }
-    if (__builtin_expect(worker->leaving || worker->replay.reading, 0))
-        record_go_live(worker, callee->name);
-    if (CLASSES[callee->durability].commit_before)
-        worker_commit(worker);
-    callee->call(worker, params, result);
-    record_append(worker, &call, result);
-    if (CLASSES[callee->durability].commit_after)
-        worker_commit(worker);
+    uint64_t begin = record_seen_begin(worker, callee->durability);
+    take_or_run(worker, callee, &call, result);
+    record_seen_end(worker, begin);
 }
 
 static void *room(struct worker *worker, void *buffer, size_t size)

@@ -33,7 +33,9 @@ void durable_value(struct worker *worker, const char *record_name, enum durabili
  * After a crash an unfinished batch is had again where that is no contradiction to what was seen of it. If none of its results
  * was given to the guest, the effect is simply had when the worker is live (DEFERRED). If some were, the guest
  * forgets them: a Jump hides all entries behind the begin, and the guest goes on live from there (LIVE). But not if
- * others can see what happened behind the begin, or if that is not of the invocation under way: then the batch is LOST.
+ * others can see what happened behind the begin, or if that is not of the invocation under way: then the batch is LOST. So
+ * that it is known what others can see, each call of a writing class stands between a begin and an end of its own
+ * while a batch is open (record.h).
  */
 enum durable_batch {
     DURABLE_BATCH_LIVE,     /* the effect is to be had now */

@@ -44,6 +44,7 @@ enum durable_batch durable_batch_begin(struct worker *worker, uint64_t *begin_ou
         return DURABLE_BATCH_LIVE;
     bool replaying = worker->replaying;
     *begin_out = durable_mark(worker, OPLOG_BEGIN_REMOTE_WRITE, 0);
+    STATE->settings.open_batches++;
     if (replaying)
         return find_batch(worker, *begin_out);
     worker_commit(worker);
@@ -73,6 +74,7 @@ void durable_batch_end(struct worker *worker, uint64_t begin)
 {
     if (!worker->recording)
         return;
+    STATE->settings.open_batches--;
     (void)durable_mark(worker, OPLOG_END_REMOTE_WRITE, begin);
     durable_commit(worker);
 }

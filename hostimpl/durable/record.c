@@ -191,14 +191,24 @@ uint64_t record_mark(struct worker *worker, enum oplog_kind kind, const struct o
     return index;
 }
 
-void record_value(struct worker *worker, struct record_call *call, void *result,
-                  void (*make)(void *context, void *result), void *context)
+uint64_t record_seen_begin(struct worker *worker, enum durability durability)
+{
+    bool seen = durability == DURABLE_WRITE_REMOTE || durability == DURABLE_WRITE_LOCAL;
+    if (!seen || !STATE->settings.open_batches)
+        return 0;
+    return record_mark(worker, OPLOG_BEGIN_REMOTE_WRITE, (struct oplog_value[]){oplog_number(0)});
+}
+
+void record_seen_end(struct worker *worker, uint64_t begin)
+{
+    if (begin)
+        (void)record_mark(worker, OPLOG_END_REMOTE_WRITE, (struct oplog_value[]){oplog_number(begin)});
+}
+
+static void take_or_make(struct worker *worker, struct record_call *call, void *result,
+                         void (*make)(void *context, void *result), void *context)
 {
     bool remote = call->durability == DURABLE_WRITE_REMOTE;
-    if (!worker->recording) {
-        make(context, result);
-        return;
-    }
     record_begin(worker, call);
     if (worker->replaying) {
         record_take(worker, call, result);
@@ -215,4 +225,16 @@ void record_value(struct worker *worker, struct record_call *call, void *result,
     record_append(worker, call, result);
     if (remote)
         worker_commit(worker);
+}
+
+void record_value(struct worker *worker, struct record_call *call, void *result,
+                  void (*make)(void *context, void *result), void *context)
+{
+    if (!worker->recording) {
+        make(context, result);
+        return;
+    }
+    uint64_t begin = record_seen_begin(worker, call->durability);
+    take_or_make(worker, call, result, make, context);
+    record_seen_end(worker, begin);
 }

@@ -34,6 +34,14 @@ void record_value(struct worker *worker, struct record_call *call, void *result,
  * fields, have the number values[0] first. */
 uint64_t record_mark(struct worker *worker, enum oplog_kind kind, const struct oplog_value *values);
 
+/*
+ * Around a call of a class that others see the effect of, while a batch is open: it is a batch too. So its begin is
+ * durable with all that the effect waits for, and a process that dies between the effect and its record does not forget
+ * what the open batch gave. begin: 0 if there is none.
+ */
+uint64_t record_seen_begin(struct worker *worker, enum durability durability);
+void record_seen_end(struct worker *worker, uint64_t begin);
+
 /* Something that cannot be recorded is about to happen: verify stops here, a start image is given up. */
 void record_refuse_when_leaving(struct worker *worker, const char *what);
 

@@ -63,6 +63,7 @@ struct invocation_state {
 /* What the guest has said of how it wants to be recorded. */
 struct durable_settings {
     uint64_t atomic_begin; /* of the outermost atomic region that is open; 0: none */
+    uint64_t open_batches; /* begun and not ended */
     bool not_idempotent;
     bool has_retry_policy;
     struct durable_retry_policy retry_policy;

@@ -138,6 +138,20 @@ static void host_complete(struct worker *worker, const void *params, void *resul
     die_here(worker);
 }
 
+static void make_and_die(void *context, void *result)
+{
+    durable_commit(context);
+    if (die_at)
+        raise(SIGKILL); /* others have seen it */
+    *(uint64_t *)result = 0;
+}
+
+static void host_vanish(struct worker *worker, const void *params, void *result)
+{
+    durable_value(worker, "test::vanish", DURABLE_WRITE_LOCAL, &one_tuple, params, &cabi_u64, result, make_and_die,
+                  worker);
+}
+
 static void host_log(struct worker *worker, const void *params, void *result)
 {
     (void)params;
@@ -187,6 +201,7 @@ STEPS_HOST_CALL(end, DURABLE_CUSTOM)
 STEPS_HOST_CALL(read, DURABLE_CUSTOM)
 STEPS_HOST_CALL(write, DURABLE_CUSTOM)
 STEPS_HOST_CALL(complete, DURABLE_CUSTOM)
+STEPS_HOST_CALL(vanish, DURABLE_CUSTOM)
 STEPS_HOST_CALL(log, DURABLE_OBSERVE)
 STEPS_HOST_CALL(checkpoint, DURABLE_OBSERVE)
 STEPS_HOST_CALL(hold, DURABLE_OBSERVE)
@@ -266,6 +281,7 @@ static void guest_between(uint64_t *flat)
     case 5: call_end(1); break;
     case 6: call_result(1); break;
     case 7: call_pending(1); break;
+    case 8: call_vanish(0); break;
     }
     lost |= ask(0);
     call_end(0);
@@ -448,8 +464,8 @@ Test(batch, of_two_at_a_time_one_that_gave_something_is_lost)
 
 Test(batch, what_others_can_see_behind_its_begin_makes_it_lost)
 {
-    static const char *const ARGUMENTS[] = {"0", "1", "2", "3", "4", "5", "6", "7"};
-    static const uint64_t LOSES[] = {0, 1, 1, 1, 1, 1, 1, 0};
+    static const char *const ARGUMENTS[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8"};
+    static const uint64_t LOSES[] = {0, 1, 1, 1, 1, 1, 1, 0, 1};
     for (size_t i = 0; i < sizeof LOSES / sizeof *LOSES; i++) {
         begin_anew();
         die_in("between", ARGUMENTS[i], 6);
