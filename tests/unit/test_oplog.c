@@ -176,7 +176,7 @@ Test(oplog, a_chunk_has_a_callee_once)
 Test(oplog, every_call_is_read_with_its_own_name)
 {
     enum { NAMES = 200, CALLS = 2000 };
-    static char names[NAMES][16], large[70000];
+    static char names[NAMES][24], large[70000];
     struct oplog_tail tail = new_tail();
     struct oplog_entry entry;
     struct oplog_call call;
