@@ -259,6 +259,17 @@ static void guest_until(uint64_t *flat)
     flat[0] = number % 4;
 }
 
+/* The same, with a checkpoint of what is then forgotten. */
+static void guest_until_kept(uint64_t *flat)
+{
+    uint64_t here = call_mark(0), number = call_read(0);
+    call_checkpoint(0);
+    call_read(1);
+    if (number % 4 != 0)
+        call_back(here);
+    flat[0] = number % 4 + 7;
+}
+
 static void guest_back_to(uint64_t *flat)
 {
     call_read(0);
@@ -291,6 +302,7 @@ static const struct rt_export exports[] = {
     {"", "read", &none_to_u64, STEPS_OPTIONS, guest_read, NULL},
     {"", "checkpoints", &u64_to_u64, STEPS_OPTIONS, guest_checkpoints, NULL},
     {"", "until", &none_to_u64, STEPS_OPTIONS, guest_until, NULL},
+    {"", "until-kept", &none_to_u64, STEPS_OPTIONS, guest_until_kept, NULL},
     {"", "back-to", &u64_to_u64, STEPS_OPTIONS, guest_back_to, NULL},
     {"", "once", &u64_to_u64, STEPS_OPTIONS, guest_once, NULL},
     {"", "policy", &u64_to_u64, STEPS_OPTIONS, guest_policy, NULL},
@@ -452,6 +464,25 @@ Test(regions, a_guest_that_goes_back_forgets_what_came_then)
     strcat(expected, "cLcD");
     cr_assert_str_eq(kinds(), expected);
     must_verify();
+}
+
+Test(regions, a_guest_that_goes_back_comes_from_no_checkpoint_of_what_it_forgot)
+{
+    uint64_t checkpoints = 0, restored = 0;
+    for (int i = 0; i < 8; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "%d", i);
+        enum ga_status status;
+        while ((status = call("until-kept", "", key)) == GA_SUSPENDED) {
+            checkpoints += shared->checkpoints;
+            restored += shared->restored > 0;
+            must_verify();
+        }
+        cr_assert(status == GA_OK && shared->result == 7, "%s", shared->text);
+        must_verify();
+    }
+    cr_assert_not_null(strchr(kinds(), 'J'), "%s", kinds());
+    cr_assert(checkpoints > 8 && restored > 0);
 }
 
 Test(regions, there_is_no_way_back_to_what_is_not_of_this_invocation)
