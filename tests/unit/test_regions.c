@@ -470,7 +470,7 @@ Test(regions, a_guest_that_goes_back_comes_from_no_checkpoint_of_what_it_forgot)
 {
     uint64_t checkpoints = 0, restored = 0;
     for (int i = 0; i < 8; i++) {
-        char key[8];
+        char key[16];
         snprintf(key, sizeof key, "%d", i);
         enum ga_status status;
         while ((status = call("until-kept", "", key)) == GA_SUSPENDED) {
