@@ -8,12 +8,12 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { transpileBytes } from '@bytecodealliance/jco-transpile';
 import { componentWit } from '@bytecodealliance/jco-transpile/wasm-tools';
 
 const [directory, native] = process.argv.slice(2);
-const scratch = mkdtempSync(join(import.meta.dirname ?? dirname(new URL(import.meta.url).pathname), '.check-'));
+const scratch = mkdtempSync(join(dirname(fileURLToPath(import.meta.url)), '.check-'));
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 let instances = 0;
 
