@@ -20,6 +20,9 @@
  * it is freed when its process says DONE, or when it is lost while it waits. Its exchange is NULL from the moment when the
  * client has all of the response, or is gone: then the process goes on alone, for a while.
  *
+ * While requests wait, no process is for a client that lets it wait: one that sends less of its body than SLOW_BYTES_S, or takes
+ * nothing of a response that is too much already, is told 408, or cut.
+ *
  * How many processes: FIRST_PROCESSES for each processor as soon as requests come; more when one has waited for GROW_MS, since then
  * those that there are do not compute but wait, or compute for so long that waiting for them is worse.
  */
@@ -29,7 +32,10 @@ enum {
     TICK_MS = 100,
     IDLE_MS = 30000,
     RETRY_MS = 1000, /* when the system has no process to give */
-    LOST_MS = 2000 /* a handler may go on for so long when nobody wants its response */
+    LOST_MS = 2000,  /* a handler may go on for so long when nobody wants its response */
+    SLOW_BYTES_S = 240,
+    SLOW_MS = 5000,     /* a client is given so long to be faster */
+    PRESSURE_MS = 1000  /* a request has waited so long for a process */
 };
 
 enum process_state { PROCESS_STARTING, PROCESS_IDLE, PROCESS_BUSY };
@@ -53,6 +59,8 @@ struct request {
     uint64_t since_ms;       /* waiting, or lost */
     bool lost; /* by its client */
     bool body_ended, body_full, client_full;
+    uint64_t given_ms, body_bytes; /* since then */
+    uint64_t full_since_ms;        /* client_full */
     struct ga_buf head; /* the message, until it is sent */
 };
 
@@ -203,6 +211,7 @@ static void give(struct process *process, struct request *request)
     process->since_ms = now_ms(process->pool);
     process->request = request;
     request->process = process;
+    request->given_ms = process->since_ms;
     take_out(process);
     process->next = process->pool->processes;
     process->pool->processes = process;
@@ -339,8 +348,10 @@ static void on_data(struct request *request, struct ga_reader *message)
         return;
     }
     request->client_full = !io_http_respond_body(request->exchange, message->at, (size_t)(message->end - message->at));
-    if (request->client_full)
+    if (request->client_full) {
+        request->full_since_ms = now_ms(request->pool);
         io_channel_read(request->process->channel, false);
+    }
 }
 
 static void on_end(struct request *request, struct ga_reader *message)
@@ -489,6 +500,7 @@ void serve_pool_body(void *user, const void *data, size_t size)
     struct request *request = user;
     struct process *process = request->process;
     process->since_ms = now_ms(request->pool);
+    request->body_bytes += size;
     request->body_full = !io_channel_send(process->channel, SERVE_BODY, data, size, NULL, 0);
     if (request->body_full)
         io_http_read_body(request->exchange, false);
@@ -535,11 +547,28 @@ void serve_pool_lost(void *user)
 
 /* --- time --- */
 
+static bool waits_for_body(const struct request *request)
+{
+    return io_http_has_body_left(request->exchange) && !request->body_full;
+}
+
 /* The handler keeps its client waiting; not the other way round. */
 static bool is_handlers_turn(const struct request *request)
 {
-    bool waits_for_body = io_http_has_body_left(request->exchange) && !request->body_full;
-    return !waits_for_body && !request->client_full;
+    return !waits_for_body(request) && !request->client_full;
+}
+
+static bool is_slow(const struct request *request)
+{
+    uint64_t now = now_ms(request->pool), body_ms = now - request->given_ms;
+    return (waits_for_body(request) && body_ms >= SLOW_MS && request->body_bytes * 1000 < body_ms * SLOW_BYTES_S) ||
+           (request->client_full && now - request->full_since_ms >= SLOW_MS);
+}
+
+static bool is_pressed(const struct serve_pool *pool)
+{
+    return pool->waiting && pool->process_count >= pool->config->processes_max &&
+           now_ms(pool) - pool->waiting->since_ms >= PRESSURE_MS;
 }
 
 static void tick_busy(struct process *process, struct request *request)
@@ -552,6 +581,9 @@ static void tick_busy(struct process *process, struct request *request)
     } else if (is_handlers_turn(request) && now - process->since_ms >= config->request_ms) {
         fail_request(request, 504, "the handler takes too long");
         kill_process(process);
+    } else if (is_pressed(process->pool) && is_slow(request)) {
+        fail_request(request, 408, "the client is too slow while others wait");
+        request->lost = true;
     }
 }
 

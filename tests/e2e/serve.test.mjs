@@ -340,6 +340,24 @@ test('a slow reader holds its handler, and nobody else; memory stays', async (t)
     slow.destroy();
 });
 
+test('clients that let their handlers wait do so only as long as nobody else wants one', async (t) => {
+    const server = await serve(t, '--max-concurrency', '2');
+    const sender = net.connect(server.port, '127.0.0.1'), reader = net.connect(server.port, '127.0.0.1');
+    let ended = 0;
+    for (const client of [sender, reader]) client.on('error', () => {}).on('close', () => { ended++; });
+    sender.resume().write('POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\n');
+    const drip = setInterval(() => sender.writable && sender.write('x'), 500);
+    t.after(() => { clearInterval(drip); sender.destroy(); reader.destroy(); });
+    reader.write(get('/big?200000000'));
+    await once(reader, 'readable');
+    await sleep(6500);
+    assert.equal(ended, 0);
+    assert.equal(await text(server, '/hello'), 'hello\n');
+    reader.resume();
+    for (let i = 0; i < 50 && ended < 2; i++) await sleep(20);
+    assert.equal(ended, 2);
+});
+
 test('connections that are kept hold no buffers', async (t) => {
     const server = await serve(t, '--max-concurrency', '4');
     const agent = new http.Agent({ keepAlive: true, maxFreeSockets: 300 });
