@@ -34,8 +34,8 @@ enum {
     RETRY_MS = 1000, /* when the system has no process to give */
     LOST_MS = 2000,  /* a handler may go on for so long when nobody wants its response */
     SLOW_BYTES_S = 240,
-    SLOW_MS = 5000,     /* a client is given so long to be faster */
-    PRESSURE_MS = 1000  /* a request has waited so long for a process */
+    SLOW_MS = 5000,    /* a client is given so long to be faster */
+    PRESSURE_MS = 1000 /* a request has waited so long for a process */
 };
 
 enum process_state { PROCESS_STARTING, PROCESS_IDLE, PROCESS_BUSY };
@@ -57,11 +57,11 @@ struct request {
     struct process *process; /* NULL: it waits */
     struct request *next;    /* waiting */
     uint64_t since_ms;       /* waiting, or lost */
-    bool lost; /* by its client */
+    bool lost;               /* by its client */
     bool body_ended, body_full, client_full;
     uint64_t given_ms, body_bytes; /* since then */
     uint64_t full_since_ms;        /* client_full */
-    struct ga_buf head; /* the message, until it is sent */
+    struct ga_buf head;            /* the message, until it is sent */
 };
 
 struct serve_pool {
