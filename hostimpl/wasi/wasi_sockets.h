@@ -62,6 +62,24 @@ int wasi_socket_open_again(uint32_t address_family, int type, const struct wasi_
 typedef struct result_void_wasi_sockets_network_error_code wasi_socket_void_result;
 typedef struct result_wasi_sockets_network_ip_socket_address_wasi_sockets_network_error_code wasi_socket_address_result;
 
+/*
+ * The two functions of an option: prefix ("wasi_sockets_tcp_tcp_socket"), name and option, and the WIT and C names of the value's
+ * type. The file has static functions get_option and set_option.
+ */
+#define WASI_SOCKET_OPTION(prefix, name, option, wit, type)                                                         \
+    void prefix##_##name(struct worker *worker, uint32_t self,                                                      \
+                         struct result_##wit##_wasi_sockets_network_error_code *result_out)                         \
+    {                                                                                                               \
+        uint64_t value = 0;                                                                                         \
+        int status = get_option(worker, self, IO_SOCKET_##option, &value);                                          \
+        if (WASI_SOCKET_SUCCEEDED(result_out, status))                                                              \
+            result_out->value.ok = (type)value;                                                                     \
+    }                                                                                                               \
+    void prefix##_set_##name(struct worker *worker, uint32_t self, type value, wasi_socket_void_result *result_out) \
+    {                                                                                                               \
+        set_option(worker, self, IO_SOCKET_##option, value, result_out);                                            \
+    }
+
 /* create-*-socket: opens one, and records whether it could. The live part of the new socket, NULL in replay. */
 struct io_socket *wasi_socket_create(struct worker *worker, const struct host_func *function, uint32_t address_family,
                                      int type, wasi_socket_void_result *result_out);

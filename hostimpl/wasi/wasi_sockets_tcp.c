@@ -143,7 +143,8 @@ static void make_bind(void *context, void *result)
 }
 
 void wasi_sockets_tcp_tcp_socket_start_bind(struct worker *worker, uint32_t self, uint32_t network,
-                                            const wasi_socket_address *local_address, wasi_socket_void_result *result_out)
+                                            const wasi_socket_address *local_address,
+                                            wasi_socket_void_result *result_out)
 {
     struct wasi_tcp_socket *tcp = wasi_tcp_get(worker, self);
     struct call call = {.worker = worker, .self = self, .address = local_address};
@@ -417,32 +418,13 @@ static int get_option(struct worker *worker, uint32_t self, enum io_socket_optio
     return status == 0 ? io_socket_get(live, option, value_out) : status;
 }
 
-/* name, option, and the C name of the type that its value has in WIT */
-#define OPTION_MAP(X)                                         \
-    X(keep_alive_enabled, KEEP_ALIVE, bool, bool)             \
-    X(keep_alive_idle_time, KEEP_IDLE, u64, uint64_t)         \
-    X(keep_alive_interval, KEEP_INTERVAL, u64, uint64_t)      \
-    X(keep_alive_count, KEEP_COUNT, u32, uint32_t)            \
-    X(hop_limit, HOP_LIMIT, u8, uint8_t)                      \
-    X(receive_buffer_size, RECEIVE_BUFFER, u64, uint64_t)     \
-    X(send_buffer_size, SEND_BUFFER, u64, uint64_t)
-
-#define X(name, option, wit, type)                                                                              \
-    void wasi_sockets_tcp_tcp_socket_##name(struct worker *worker, uint32_t self,                               \
-                                            struct result_##wit##_wasi_sockets_network_error_code *result_out)  \
-    {                                                                                                           \
-        uint64_t value = 0;                                                                                     \
-        int status = get_option(worker, self, IO_SOCKET_##option, &value);                                      \
-        if (WASI_SOCKET_SUCCEEDED(result_out, status))                                                          \
-            result_out->value.ok = (type)value;                                                                 \
-    }                                                                                                           \
-    void wasi_sockets_tcp_tcp_socket_set_##name(struct worker *worker, uint32_t self, type value,               \
-                                                wasi_socket_void_result *result_out)                            \
-    {                                                                                                           \
-        set_option(worker, self, IO_SOCKET_##option, value, result_out);                                        \
-    }
-OPTION_MAP(X)
-#undef X
+WASI_SOCKET_OPTION(wasi_sockets_tcp_tcp_socket, keep_alive_enabled, KEEP_ALIVE, bool, bool)
+WASI_SOCKET_OPTION(wasi_sockets_tcp_tcp_socket, keep_alive_idle_time, KEEP_IDLE, u64, uint64_t)
+WASI_SOCKET_OPTION(wasi_sockets_tcp_tcp_socket, keep_alive_interval, KEEP_INTERVAL, u64, uint64_t)
+WASI_SOCKET_OPTION(wasi_sockets_tcp_tcp_socket, keep_alive_count, KEEP_COUNT, u32, uint32_t)
+WASI_SOCKET_OPTION(wasi_sockets_tcp_tcp_socket, hop_limit, HOP_LIMIT, u8, uint8_t)
+WASI_SOCKET_OPTION(wasi_sockets_tcp_tcp_socket, receive_buffer_size, RECEIVE_BUFFER, u64, uint64_t)
+WASI_SOCKET_OPTION(wasi_sockets_tcp_tcp_socket, send_buffer_size, SEND_BUFFER, u64, uint64_t)
 
 /* --- waiting --- */
 
