@@ -18,9 +18,6 @@ static struct world {
     uint64_t sent; /* effects */
 } *world;
 
-/* The process is killed when this entry is durable, and nothing behind it; 0: it is not. */
-static uint64_t die_at;
-
 #include "ga_assert.h"
 #include "worker_steps.h"
 
@@ -36,15 +33,6 @@ static struct root {
 
 /* Of this process: 1 + enum durable_batch; 0: nothing is known of it. */
 static uint32_t live[BATCHES];
-
-static void die_here(struct worker *worker)
-{
-    struct ga_report report = {0};
-    if (die_at == 0 || worker->replaying || journal_last_index(&worker->journal) < die_at)
-        return;
-    if (journal_commit(&worker->journal, &report) == GA_OK)
-        raise(SIGKILL);
-}
 
 static void send(struct worker *worker)
 {
@@ -353,21 +341,8 @@ TestSuite(batch, .init = setup_world, .fini = teardown, .timeout = 120);
 /* A worker that has never been, in a world that has seen nothing. */
 static void begin_anew(void)
 {
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'/*", directory);
-    cr_assert_eq(system(command), 0);
+    empty_directory();
     *world = (struct world){0};
-}
-
-/* Calls, and is killed when entry `index` is written. */
-static void die_in(const char *function, const char *argument, uint64_t index)
-{
-    int wait_status;
-    die_at = index;
-    waitpid(start_process(function, argument, "k"), &wait_status, 0);
-    die_at = 0;
-    cr_assert(WIFSIGNALED(wait_status), "%s, to be killed at %" PRIu64 ": status %x, %s", function, index,
-              (unsigned)wait_status, shared->text);
 }
 
 /* The same call by its key: it is finished if it was not, and is then what it is for ever. */

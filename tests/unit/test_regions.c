@@ -12,9 +12,6 @@ static struct shared {
     char text[1024];
 } *shared;
 
-/* The process is killed when this entry is durable, and nothing behind it; 0: it is not. */
-static uint64_t die_at;
-
 #include "ga_assert.h"
 #include "worker_steps.h"
 
@@ -24,15 +21,6 @@ static struct root {
 } *const root __attribute__((unused)) = RT_ROOT;
 
 /* --- host functions --- */
-
-static void die_here(struct worker *worker)
-{
-    struct ga_report report = {0};
-    if (die_at == 0 || worker->replaying || journal_last_index(&worker->journal) < die_at)
-        return;
-    if (journal_commit(&worker->journal, &report) == GA_OK)
-        raise(SIGKILL);
-}
 
 static void host_begin(struct worker *worker, const void *params, void *result)
 {
@@ -312,23 +300,6 @@ STEPS_COMPONENT;
 
 TestSuite(regions, .init = setup, .fini = teardown, .timeout = 120);
 
-static void begin_anew(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf '%s'/*", directory);
-    cr_assert_eq(system(command), 0);
-}
-
-static void die_in(const char *function, const char *argument, uint64_t index)
-{
-    int wait_status;
-    die_at = index;
-    waitpid(start_process(function, argument, "k"), &wait_status, 0);
-    die_at = 0;
-    cr_assert(WIFSIGNALED(wait_status), "%s, to be killed at %" PRIu64 ": status %x, %s", function, index,
-              (unsigned)wait_status, shared->text);
-}
-
 static void finish(const char *function)
 {
     must_verify();
@@ -345,7 +316,7 @@ struct cut {
 static void check_cuts(const char *function, const struct cut *cuts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        begin_anew();
+        empty_directory();
         die_in(function, "", cuts[i].first);
         if (cuts[i].second)
             die_in(function, "", cuts[i].second);
@@ -404,7 +375,7 @@ Test(regions, the_end_of_one_is_the_end_of_those_in_it)
 {
     static const struct cut CUTS[] = {{5, 0, "CIAAcJAcaccD"}, {6, 0, "CIAAcaccD"}, {7, 0, "CIAAcaccD"}};
     CHECK_CUTS("torn", CUTS);
-    begin_anew();
+    empty_directory();
     die_in("torn", "", 8);
     value_of("torn", "", "k");
     cr_assert_eq(shared->restored, 6, "a checkpoint behind the end was restored: %" PRIu64, shared->restored);
@@ -433,7 +404,7 @@ Test(regions, an_atomic_region_that_waits_goes_on_where_it_is)
     die_in("waiting", "", 7); /* behind the read; which cuts it off */
     finish("waiting");
     cr_assert_str_eq(kinds(), "CIAcSScJccaD");
-    begin_anew();
+    empty_directory();
     waited_for = false;
     cr_assert_eq(call("waiting", "", "k"), GA_SUSPENDED);
     waited_for = true;
@@ -498,7 +469,7 @@ Test(regions, there_is_no_way_back_to_what_is_not_of_this_invocation)
         {"0", "Attempted to jump to index 0 in oplog, before this invocation"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        begin_anew();
+        empty_directory();
         value_of("policy", "1", NULL); /* entries 2 to 4 */
         enum ga_status status = call("back-to", CASES[i].index, NULL);
         cr_assert_eq(status, CASES[i].text ? GA_TRAP : GA_SUSPENDED, "case %zu: %s", i, shared->text);
@@ -511,17 +482,17 @@ Test(regions, a_remote_write_that_must_not_be_repeated_is_a_trap)
 {
     static const char text[] = "Non-idempotent remote write operation was not completed, cannot retry";
     for (uint64_t at = 3; at <= 4; at++) {
-        begin_anew();
+        empty_directory();
         die_in("once", "0", at);
         must_verify();
         cr_assert_eq(call("once", "0", "k"), GA_TRAP, "%s", shared->text);
         cr_assert_not_null(strstr(shared->text, text), "%s", shared->text);
         must_verify();
     }
-    begin_anew();
+    empty_directory();
     die_in("once", "0", 5);
     cr_assert_eq(value_of("once", "0", "k"), 0, "it had ended");
-    begin_anew();
+    empty_directory();
     die_in("once", "1", 4);
     cr_assert_eq(value_of("once", "1", "k"), 1);
 }

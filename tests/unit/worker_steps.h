@@ -4,6 +4,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -247,6 +248,38 @@ __attribute__((unused)) static void take_checkpoint(void)
     int wait_status;
     waitpid(child, &wait_status, 0);
     cr_assert_eq(wait_status, 0);
+}
+
+/* The worker has never been. */
+__attribute__((unused)) static void empty_directory(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'/*", directory);
+    cr_assert_eq(system(command), 0);
+}
+
+/* The process is killed when this entry is durable, and nothing behind it; 0: it is not. */
+__attribute__((unused)) static uint64_t die_at;
+
+/* For the host functions of a test: where it may be. */
+__attribute__((unused)) static void die_here(struct worker *worker)
+{
+    struct ga_report report = {0};
+    if (die_at == 0 || worker->replaying || journal_last_index(&worker->journal) < die_at)
+        return;
+    if (journal_commit(&worker->journal, &report) == GA_OK)
+        raise(SIGKILL);
+}
+
+/* Calls, and is killed when entry `index` is written. */
+__attribute__((unused)) static void die_in(const char *function, const char *argument, uint64_t index)
+{
+    int wait_status;
+    die_at = index;
+    waitpid(start_process(function, argument, "k"), &wait_status, 0);
+    die_at = 0;
+    cr_assert(WIFSIGNALED(wait_status), "%s, to be killed at %" PRIu64 ": status %x, %s", function, index,
+              (unsigned)wait_status, shared->text);
 }
 
 #endif
