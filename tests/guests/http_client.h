@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http_area.h"
+
 #define WASI_VERSION "@0.2.12"
 #define HTTP_TYPES(name) __attribute__((import_module("wasi:http/types" WASI_VERSION), import_name(name)))
 #define HTTP_HANDLER(name) __attribute__((import_module("wasi:http/outgoing-handler" WASI_VERSION), import_name(name)))
@@ -99,17 +101,6 @@ struct http_exchange {
     size_t answer_limit; /* stop reading behind so many bytes; 0: never */
     char *trailers;  /* "name: value\n" each, NULL: not asked for */
 };
-
-struct http_area {
-    _Alignas(8) uint8_t bytes[80];
-};
-
-static inline uint32_t http_word(const struct http_area *area, size_t at)
-{
-    uint32_t word;
-    memcpy(&word, area->bytes + at, 4);
-    return word;
-}
 
 /* The exchange failed while something was made of it that can only fail by a wrong call. */
 static inline _Noreturn void http_misuse(const char *what)

@@ -4,6 +4,7 @@
 #define HTTP_SERVER_H
 
 #include "guest.h"
+#include "http_area.h"
 
 #define HTTP_TYPES(name) __attribute__((import_module("wasi:http/types@0.2.12"), import_name(name)))
 #define IO_STREAMS(name) __attribute__((import_module("wasi:io/streams@0.2.12"), import_name(name)))
@@ -47,17 +48,6 @@ IO_POLL("[method]pollable.block") void io_pollable_block(uint32_t pollable);
 IO_POLL("[resource-drop]pollable") void io_pollable_drop(uint32_t pollable);
 CLOCK("now") uint64_t clock_now(void);
 CLOCK("subscribe-duration") uint32_t clock_subscribe_duration(uint64_t nanoseconds);
-
-struct http_area {
-    _Alignas(8) uint8_t bytes[80];
-};
-
-static inline uint32_t http_word(const struct http_area *area, size_t at)
-{
-    uint32_t word;
-    memcpy(&word, area->bytes + at, 4);
-    return word;
-}
 
 struct http_entry {
     char *name;
